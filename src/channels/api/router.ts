@@ -1,0 +1,173 @@
+import type { ApiError } from "../../protocol/api-errors.ts";
+import { userChannel } from "../../protocol/channel-name.ts";
+import { parseQuery } from "../../protocol/query.ts";
+import { requestSignatureFault, type SignedRequest } from "../../protocol/request-signature.ts";
+import { count } from "../counters.ts";
+import type { Node } from "../node.ts";
+import type { Tenant } from "../tenant.ts";
+import { publishBatch, publishEvent, publishRawBody } from "./publish.ts";
+import { channelStats, listChannels, listUsers, showChannel } from "./query-channels.ts";
+import { ApiFault, type ApiRequest } from "./request.ts";
+
+type Endpoint = (request: ApiRequest, argument: string) => Promise<string | undefined>;
+
+interface Route {
+  readonly method: "GET" | "POST";
+  /** Stands for the endpoint in metrics: without any name of a channel or user. */
+  readonly name: string;
+  readonly pattern: RegExp;
+  readonly endpoint: Endpoint;
+  readonly status?: number;
+}
+
+/** The endpoints of the contract, section 2, behind `/apps/<id>`. The busiest stand first. */
+const ROUTES: readonly Route[] = [
+  { method: "POST", name: "events", pattern: /^\/events$/, endpoint: publishEvent },
+  { method: "POST", name: "batch_events", pattern: /^\/batch_events$/, endpoint: publishBatch },
+  { method: "GET", name: "channels", pattern: /^\/channels$/, endpoint: listChannels },
+  { method: "GET", name: "channel", pattern: /^\/channels\/([^/]+)$/, endpoint: showChannel },
+  { method: "GET", name: "users", pattern: /^\/channels\/([^/]+)\/users$/, endpoint: listUsers },
+  {
+    method: "POST",
+    name: "terminate_connections",
+    pattern: /^\/users\/([^/]+)\/terminate_connections$/,
+    endpoint: terminateConnections,
+  },
+  { method: "GET", name: "stats", pattern: /^\/channels\/([^/]+)\/stats$/, endpoint: channelStats },
+  {
+    method: "POST",
+    name: "raw_events",
+    pattern: /^\/channels\/([^/]+)\/events$/,
+    endpoint: publishRaw,
+    status: 202,
+  },
+];
+
+const APP_PATH = /^\/apps\/([^/]+)(\/.*)$/;
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+const JSON_HEADERS = { "content-type": "application/json" };
+const TEXT_HEADERS = { "content-type": "text/plain; charset=utf-8" };
+const RETRY_AFTER_SECONDS = "1";
+
+async function terminateConnections({ node, tenant }: ApiRequest, userId: string): Promise<string> {
+  await node.bus.publish([{ kind: "terminate", appId: tenant.id, channel: userChannel(userId), userId }]);
+  return "{}";
+}
+
+async function publishRaw(request: ApiRequest, channel: string): Promise<undefined> {
+  await publishRawBody(request, channel);
+}
+
+/**
+ * The HTTP API. Checks come in this order: path, app, signature, then what the app may do, then what was asked. Every
+ * failure is plain text ending in a newline, as libraries expect; whatever is not a fault of the request is a 500 that
+ * says nothing but is logged.
+ */
+export class Api {
+  readonly #node: Node;
+
+  constructor(node: Node) {
+    this.#node = node;
+  }
+
+  /**
+   * `path` and `query` are as sent; `path` without the prefix. A prefix may or may not have been signed: that depends on
+   * the library and on whether a proxy added it, so both are taken.
+   */
+  async handle(request: Request, path: string, query: string): Promise<Response> {
+    const [, appId, rest] = APP_PATH.exec(path) ?? [];
+    if (appId === undefined || rest === undefined) return failure({ status: 404, message: "Unknown path" });
+    const matched = match(request.method, rest);
+    if ("error" in matched) return failure(matched.error);
+    const app = this.#node.apps.byId(appId);
+    if (app === undefined) return failure({ status: 404, message: `Could not find app with id ${appId}` });
+
+    const tenant = this.#node.tenant(app);
+    const { route, argument } = matched;
+    let response: Response;
+    try {
+      response = await this.#serve(request, tenant, path, query, route, argument);
+    } catch (error) {
+      response = this.#failed(error, tenant, route);
+    }
+    count(tenant.counters.apiRequests, `${route.name} ${response.status}`);
+    return response;
+  }
+
+  async #serve(
+    request: Request,
+    tenant: Tenant,
+    path: string,
+    queryText: string,
+    route: Route,
+    argument: string,
+  ): Promise<Response> {
+    const node = this.#node;
+    const { app } = tenant;
+    const query = parseQuery(queryText);
+    const bytes = route.method === "POST" ? await request.bytes() : EMPTY;
+    const fault = this.#signatureFault(tenant, { method: request.method, path, query, body: bytes });
+    if (fault !== undefined) return failure({ status: 401, message: fault });
+    if (!app.enabled) return failure({ status: 403, message: "Application disabled" });
+    const perSecond = app.limits.apiRequestsPerSecond;
+    if (perSecond !== null && !tenant.apiRate.take(perSecond, node.clock.elapsedMs())) {
+      return failure({ status: 429, message: `API rate limit exceeded (${perSecond} requests per second)` });
+    }
+    let body: string;
+    try {
+      body = UTF8.decode(bytes);
+    } catch {
+      return failure({ status: 400, message: "The body is not valid UTF-8" });
+    }
+    const answer = await route.endpoint({ node, tenant, query, body }, argument);
+    if (answer === undefined) return new Response(null, { status: route.status ?? 200 });
+    return new Response(answer, { headers: JSON_HEADERS });
+  }
+
+  #signatureFault({ app }: Tenant, request: SignedRequest): string | undefined {
+    const nowMs = this.#node.clock.now();
+    const fault = requestSignatureFault(app, request, nowMs);
+    const prefix = this.#node.settings.pathPrefix;
+    if (fault === undefined || prefix === "") return fault;
+    return requestSignatureFault(app, { ...request, path: prefix + request.path }, nowMs) === undefined
+      ? undefined
+      : fault;
+  }
+
+  #failed(error: unknown, tenant: Tenant, route: Route): Response {
+    if (error instanceof ApiFault) return failure(error.error);
+    this.#node.log.error({ appId: tenant.id, endpoint: route.name, err: error }, "could not serve a request");
+    return new Response("Internal server error\n", { status: 500, headers: TEXT_HEADERS });
+  }
+}
+
+const EMPTY = new Uint8Array();
+
+type Match = { readonly route: Route; readonly argument: string } | { readonly error: ApiError };
+
+function match(method: string, rest: string): Match {
+  let known = false;
+  for (const route of ROUTES) {
+    const found = route.pattern.exec(rest);
+    if (found === null) continue;
+    if (route.method === method) return { route, argument: decodeArgument(found[1] ?? "") };
+    known = true;
+  }
+  return known
+    ? { error: { status: 405, message: `Method ${method} is not allowed here` } }
+    : { error: { status: 404, message: "Unknown path" } };
+}
+
+/** Some libraries escape names in the path, others do not. */
+function decodeArgument(argument: string): string {
+  try {
+    return decodeURIComponent(argument);
+  } catch {
+    return argument;
+  }
+}
+
+export function failure({ status, message }: ApiError): Response {
+  const headers = status === 429 ? { ...TEXT_HEADERS, "retry-after": RETRY_AFTER_SECONDS } : TEXT_HEADERS;
+  return new Response(`${message}\n`, { status, headers });
+}

@@ -1,0 +1,33 @@
+import { activeKey } from "../protocol/app.ts";
+import { unknownKey, type CloseReason } from "../protocol/close-codes.ts";
+import { authorize } from "./authorization.ts";
+import { connectionFault } from "./admission.ts";
+import type { Node } from "./node.ts";
+import type { AppChange } from "./ports/app-store.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * Applies a change of an app to its open sockets: whatever is no longer allowed is closed, all else stays.
+ *
+ * A lowered quota closes nobody, and a demand for authorization concerns only sockets opened after it (contract 1.14).
+ */
+export function applyAppChange(node: Node, { appId, app }: AppChange): void {
+  const tenant = node.tenants.get(appId);
+  if (tenant === undefined) return;
+  if (app !== undefined) tenant.app = app;
+  const sessions = [...node.sessions.ofApp(appId)];
+  if (app === undefined && sessions.length === 0) node.tenants.delete(appId);
+  for (const session of sessions) {
+    const fault = app === undefined ? unknownKey(session.key) : faultAfterChange(session);
+    if (fault !== undefined) session.close(fault);
+    else if (session.authorizeByMs !== undefined && !tenant.app.authorizedConnections) {
+      session.enqueue(() => authorize(node, session));
+    }
+  }
+}
+
+function faultAfterChange(session: Session): CloseReason | undefined {
+  const { app } = session.tenant;
+  return connectionFault(app, session) ?? (activeKey(app, session.key) === undefined ? unknownKey(session.key) : undefined);
+}
+

@@ -1,0 +1,95 @@
+import type { Counters } from "./counters.ts";
+import { Api } from "./api/router.ts";
+import { applyAppChange } from "./app-changes.ts";
+import { drainSockets, type DrainProgress } from "./drain.ts";
+import { fanOut } from "./fan-out.ts";
+import { Gateway } from "./gateway.ts";
+import { Listener, type Endpoint } from "./listener.ts";
+import { Liveness } from "./liveness.ts";
+import { Node, type NodeDependencies } from "./node.ts";
+import { SlowReaders } from "./slow-readers.ts";
+
+/** What a node holds of one app at this moment, and what it did for it so far. */
+export interface TenantFigures {
+  readonly appId: string;
+  readonly connections: number;
+  readonly channels: number;
+  readonly subscriptions: number;
+  readonly counters: Counters;
+}
+
+/**
+ * The channels ring: sockets, channels and the HTTP API of one process.
+ *
+ *   new ──start──▶ serving ──drain──▶ draining ──close──▶ closed
+ *
+ * While draining it serves publishes and sockets as before; only that its sockets are closed one after the other.
+ */
+export class Channels {
+  readonly #node: Node;
+  readonly #liveness: Liveness;
+  readonly #slowReaders: SlowReaders;
+  readonly #listener: Listener;
+  readonly #endApps: () => void;
+
+  constructor(dependencies: NodeDependencies) {
+    const node = new Node(dependencies);
+    this.#node = node;
+    this.#liveness = new Liveness(node);
+    this.#slowReaders = new SlowReaders(node);
+    this.#listener = new Listener(node, new Gateway(node, this.#liveness, this.#slowReaders), new Api(node));
+    node.bus.receive(fanOut(node, this.#listener, this.#slowReaders));
+    this.#endApps = node.apps.onChange((change) => applyAppChange(node, change));
+    this.#liveness.start();
+  }
+
+  get connections(): number {
+    return this.#node.sessions.size;
+  }
+
+  /** Answers the port, which the system chose if the endpoint says 0. Throws when it is taken. */
+  listen(endpoint: Endpoint): number {
+    return this.#listener.listen(endpoint);
+  }
+
+  renewTls(endpoint: Endpoint): void {
+    this.#listener.renewTls(endpoint);
+  }
+
+  figures(): TenantFigures[] {
+    return Array.from(this.#node.tenants.values(), (tenant) => {
+      let subscriptions = 0;
+      for (const channel of tenant.channels.values()) subscriptions += channel.subscribers;
+      return {
+        appId: tenant.id,
+        connections: this.#node.sessions.ofApp(tenant.id).size,
+        channels: tenant.channels.size,
+        subscriptions,
+        counters: tenant.counters,
+      };
+    });
+  }
+
+  /** Closes all sockets over the window; resolves when none is left. */
+  drain(windowMs: number, onProgress: (progress: DrainProgress) => void): Promise<void> {
+    return drainSockets(this.#node, windowMs, onProgress);
+  }
+
+  /** Stops listening, answers what is under way, and lets go of the ports. */
+  async close(): Promise<void> {
+    await this.#listener.stop();
+    this.#release();
+  }
+
+  /** Cuts everything at once. */
+  async destroy(): Promise<void> {
+    this.#release();
+    await this.#listener.destroy();
+  }
+
+  #release(): void {
+    this.#endApps();
+    this.#liveness.close();
+    this.#slowReaders.close();
+  }
+}

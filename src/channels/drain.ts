@@ -1,0 +1,50 @@
+import { CLOSE } from "../protocol/close-codes.ts";
+import type { Node } from "./node.ts";
+
+const TICK_MS = 50;
+
+/** How many of the remaining sockets to close in this tick, so that the last goes when the window ends. */
+export function socketsToClose(remaining: number, windowLeftMs: number, tickMs: number): number {
+  if (windowLeftMs <= 0) return remaining;
+  return Math.min(remaining, Math.ceil((remaining * tickMs) / windowLeftMs));
+}
+
+export interface DrainProgress {
+  readonly socketsLeft: number;
+  readonly windowLeftMs: number;
+}
+
+/**
+ * Closes all sockets with 4200, evenly over the window, oldest first.
+ *
+ * pusher-js comes back at once and without jitter after a 4200, so the spread has to come from here. Sockets that open
+ * meanwhile (a load balancer that has not noticed) are served, and closed in their turn: turning them away would only send
+ * them round in circles. Resolves when no socket is left.
+ */
+export async function drainSockets(
+  node: Node,
+  windowMs: number,
+  onProgress: (progress: DrainProgress) => void,
+): Promise<void> {
+  const { clock, sessions } = node;
+  const endsAtMs = clock.elapsedMs() + windowMs;
+  const closing = new Set<number>();
+  while (sessions.size > 0) {
+    const windowLeftMs = endsAtMs - clock.elapsedMs();
+    let left = socketsToClose(sessions.size - closing.size, windowLeftMs, TICK_MS);
+    for (const session of sessions.all()) {
+      if (left === 0) break;
+      if (!session.isLive) continue;
+      session.close(CLOSE.reconnect);
+      closing.add(session.number);
+      left--;
+    }
+    await new Promise<void>((resolve) => clock.after(TICK_MS, resolve));
+    for (const number of closing) if (sessions.get(number) === undefined) closing.delete(number);
+    onProgress({ socketsLeft: sessions.size, windowLeftMs: Math.max(0, endsAtMs - clock.elapsedMs()) });
+    // A peer that does not answer the close frame would keep its socket for ever.
+    if (clock.elapsedMs() >= endsAtMs + CLOSE_GRACE_MS) for (const session of sessions.all()) session.socket.terminate();
+  }
+}
+
+const CLOSE_GRACE_MS = 1_000;

@@ -1,0 +1,39 @@
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+
+/** Hex HMAC-SHA256: the one signature of Pusher's contract, for requests, channels, users and webhooks alike. */
+export function sign(secret: string, text: string): string {
+  return createHmac("sha256", secret).update(text).digest("hex");
+}
+
+/** Compares in constant time. A signature of the wrong length is told at once: its length is no secret. */
+export function verify(secret: string, text: string, signature: string): boolean {
+  const expected = Buffer.from(sign(secret, text));
+  const given = Buffer.from(signature);
+  return given.length === expected.length && timingSafeEqual(given, expected);
+}
+
+export function md5Hex(bytes: string | Uint8Array): string {
+  return createHash("md5").update(bytes).digest("hex");
+}
+
+/** What a subscription to a private or presence channel signs (contract 3). */
+export function channelSigningText(socketId: string, channel: string, channelData?: string): string {
+  return channelData === undefined ? `${socketId}:${channel}` : `${socketId}:${channel}:${channelData}`;
+}
+
+/** What a sign-in signs (contract 3). */
+export function userSigningText(socketId: string, userData: string): string {
+  return `${socketId}::user::${userData}`;
+}
+
+export interface AuthToken {
+  readonly key: string;
+  readonly signature: string;
+}
+
+/** Takes `key:signature` apart, or answers undefined. */
+export function parseAuthToken(auth: string): AuthToken | undefined {
+  const colon = auth.indexOf(":");
+  if (colon <= 0 || colon === auth.length - 1) return undefined;
+  return { key: auth.slice(0, colon), signature: auth.slice(colon + 1) };
+}
