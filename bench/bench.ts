@@ -1,0 +1,10 @@
+import type { Contestant } from "./contestant.ts";
+
+/** What a workload needs to know about the run that it is part of. */
+export interface Bench {
+  readonly contestants: readonly Contestant[];
+  readonly quick: boolean;
+  readonly block: boolean;
+  /** Says on stderr what is going on, for a run takes minutes. */
+  progress(text: string): void;
+}
