@@ -15,10 +15,11 @@ const HTTP_IDLE_TIMEOUT_SECONDS = 120;
 type SocketData = Session | Refusal;
 
 export interface TlsMaterial {
+  /** PEM. */
   readonly cert: string;
   readonly key: string;
-  /** Certificates of clients' authorities; not used for our own chain. */
-  readonly ca?: string;
+  /** The intermediate certificates, where `cert` does not hold them. */
+  readonly ca: string | undefined;
 }
 
 export interface Endpoint {
@@ -103,7 +104,7 @@ export class Listener implements Topics {
       hostname: endpoint.host,
       port: endpoint.port,
       reusePort,
-      ...(endpoint.tls === undefined ? {} : { tls: endpoint.tls }),
+      ...(endpoint.tls === undefined ? {} : { tls: chained(endpoint.tls) }),
       maxRequestBodySize: http.maxBodyBytes,
       development: false,
       idleTimeout: HTTP_IDLE_TIMEOUT_SECONDS,
@@ -173,6 +174,10 @@ export class Listener implements Topics {
     if (local === "/" || local === "") return new Response("Ringmaster\n");
     return unknownPath();
   }
+}
+
+function chained({ cert, key, ca }: TlsMaterial): { cert: string; key: string } {
+  return { cert: ca === undefined ? cert : `${cert.trimEnd()}\n${ca}`, key };
 }
 
 function unknownPath(): Response {

@@ -1,0 +1,30 @@
+#!/usr/bin/env bun
+import { Command } from "commander";
+import { VERSION } from "../ops/version.ts";
+import { appsCommand } from "./apps.ts";
+import { channelsCommand } from "./channels.ts";
+import { configCommand } from "./config.ts";
+import { serveCommand } from "./serve.ts";
+import { subscribeCommand } from "./subscribe.ts";
+import { triggerCommand } from "./trigger.ts";
+
+const program = new Command("ringmaster")
+  .description("A self-hosted Pusher Channels: existing Pusher clients and server libraries use it unchanged.")
+  .version(VERSION)
+  .showHelpAfterError("(--help shows what is possible)")
+  .addCommand(serveCommand())
+  .addCommand(subscribeCommand())
+  .addCommand(triggerCommand())
+  .addCommand(channelsCommand())
+  .addCommand(appsCommand())
+  .addCommand(configCommand())
+  .addHelpText(
+    "after",
+    `
+Start with:
+  ringmaster serve                          a server with one app, on port 6001
+  ringmaster subscribe demo                 in a second terminal: print what comes
+  ringmaster trigger demo hello '{"a":1}'   in a third: publish an event`,
+  );
+
+await program.parseAsync();

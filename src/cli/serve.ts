@@ -1,0 +1,240 @@
+import { Command, Option } from "commander";
+import type { Logger } from "pino";
+import { Channels } from "../channels/channels.ts";
+import { systemClock } from "../channels/ports/clock.ts";
+import type { ChannelsSettings } from "../channels/settings.ts";
+import { loadConfig, type LoadedConfig } from "../ops/config/load.ts";
+import { ConfigError } from "../ops/config/problem.ts";
+import { settingsFields } from "../ops/config/settings.ts";
+import { ConfigWatcher } from "../ops/config/watch.ts";
+import { descriptorLimit, type DescriptorLimit } from "../ops/file-descriptors.ts";
+import { Lifecycle } from "../ops/lifecycle.ts";
+import { createLog } from "../ops/log.ts";
+import { Metrics } from "../ops/metrics.ts";
+import { OperationsServer } from "../ops/operations-server.ts";
+import { VERSION } from "../ops/version.ts";
+import { FileAppStore } from "../stores/file/app-store.ts";
+import { MemoryBus } from "../stores/memory/bus.ts";
+import { MemoryCache } from "../stores/memory/cache.ts";
+import { MemoryRoster } from "../stores/memory/roster.ts";
+import { banner } from "./banner.ts";
+
+/** ^C is a person who waits: no load balancer has to notice, and the sockets go within a second. */
+const INTERRUPT_WINDOW_MS = 1_000;
+
+export function serveCommand(): Command {
+  const command = new Command("serve")
+    .description("Run the server. With no configuration it serves one app with generated credentials.")
+    .option("--config <file>", "configuration file, YAML or JSON (RINGMASTER_CONFIG)");
+  for (const field of settingsFields) {
+    if (field.flagName === null) continue;
+    command.addOption(new Option(`${field.flagName} <value>`, field.notes.about).argParser(String));
+  }
+  return command
+    .addHelpText(
+      "after",
+      `
+Every option is also a variable and a field of the file: ringmaster config docs lists them with their defaults.
+
+Examples:
+  ringmaster serve
+  ringmaster serve --config ringmaster.yaml --log-format pretty
+  RINGMASTER_APP_ID=1 RINGMASTER_APP_KEY=key RINGMASTER_APP_SECRET=secret ringmaster serve
+
+SIGTERM drains and exits with 0; a second one forces. SIGHUP reads the configuration again.`,
+    )
+    .action(async (options: Record<string, string>) => {
+      const { config: file, ...rest } = options;
+      const flags: Record<string, string> = {};
+      for (const field of settingsFields) {
+        const value = field.flagName === null ? undefined : rest[attributeName(field.flagName)];
+        if (value !== undefined) flags[field.path] = value;
+      }
+      await serve({ file, flags });
+    });
+}
+
+function attributeName(flagName: string): string {
+  return flagName.slice(2).replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+interface ServeInputs {
+  readonly file: string | undefined;
+  readonly flags: Readonly<Record<string, string>>;
+}
+
+/** The composition root: the one place that knows every part. */
+async function serve(inputs: ServeInputs): Promise<void> {
+  const load = (): Promise<LoadedConfig> => loadConfig({ ...inputs, env: process.env });
+  let config: LoadedConfig;
+  try {
+    config = await load();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`The configuration is wrong:\n\n${indent(error.message)}\n`);
+    process.exitCode = 1;
+    return;
+  }
+  const { settings } = config;
+  const log = createLog(settings.log);
+  const descriptors = descriptorLimit();
+  const maxConnections = connectionsAllowed(settings.maxConnections, descriptors, log);
+
+  const apps = new FileAppStore(config.apps);
+  const bus = new MemoryBus();
+  const roster = new MemoryRoster(bus, systemClock);
+  const cache = new MemoryCache(systemClock, settings.cache.maxBytes);
+  const channels = new Channels({
+    settings: channelsSettings(config, maxConnections),
+    apps,
+    bus,
+    roster,
+    cache,
+    clock: systemClock,
+    log,
+  });
+
+  const lifecycle = new Lifecycle((part, err) => log.error({ part, err }, "a part did not close"));
+  let drainWindowMs = settings.drain.windowMs;
+  let drainWindowLeftMs = 0;
+  let configurationOk = true;
+  const metrics = new Metrics({
+    version: VERSION,
+    descriptors,
+    maxConnections,
+    tenants: () => channels.figures(),
+    state: () => lifecycle.state,
+    cacheBytes: () => cache.bytes,
+    drainWindowLeftMs: () => drainWindowLeftMs,
+    configurationOk: () => configurationOk,
+  });
+
+  let operations: OperationsServer | undefined;
+  let port: number | null = null;
+  let tlsPort: number | null = null;
+  const endpoint = { host: settings.host, tls: undefined };
+  try {
+    if (settings.ops.port !== null) {
+      const { host, port: opsPort } = settings.ops;
+      operations = new OperationsServer({ host, port: opsPort, metrics, state: () => lifecycle.state });
+    }
+    if (settings.port !== null) port = channels.listen({ ...endpoint, port: settings.port });
+    if (config.tls !== null && settings.tls.port !== null) {
+      tlsPort = channels.listen({ ...endpoint, port: settings.tls.port, tls: config.tls });
+    }
+  } catch (error) {
+    log.fatal({ err: error }, "could not listen: is the port taken?");
+    await channels.destroy();
+    await operations?.close();
+    metrics.close();
+    process.exitCode = 1;
+    return;
+  }
+
+  const watcher = new ConfigWatcher(config, {
+    load,
+    changes: {
+      apps(changed) {
+        apps.replace(changed);
+        log.info({ apps: changed.length }, "apps changed");
+      },
+      tls(material) {
+        if (tlsPort === null) return;
+        channels.renewTls({ ...endpoint, port: tlsPort, tls: material });
+        log.info({ port: tlsPort }, "certificate renewed: new connections get it");
+      },
+      restartNeeded: (fields) => log.warn({ fields }, "settings changed that take effect at the next start"),
+      refused(error) {
+        configurationOk = false;
+        log.error({ problems: error.problems }, "the configuration is wrong; the one before it stays in force");
+      },
+      failed: (err) => log.error({ err }, "could not look at the configuration"),
+    },
+  });
+  watcher.start();
+
+  // In the order of starting: stopping goes the other way, and the operations port answers to the end.
+  lifecycle.add({
+    name: "operations",
+    async close() {
+      await operations?.close();
+      metrics.close();
+    },
+  });
+  lifecycle.add({ name: "cache", close: () => cache.close() });
+  lifecycle.add({ name: "roster", close: () => roster.close() });
+  lifecycle.add({ name: "bus", close: () => bus.close() });
+  lifecycle.add({
+    name: "channels",
+    async drain() {
+      log.info({ sockets: channels.connections, windowMs: drainWindowMs }, "draining");
+      await channels.drain(drainWindowMs, (progress) => {
+        drainWindowLeftMs = progress.windowLeftMs;
+      });
+      drainWindowLeftMs = 0;
+    },
+    close: () => channels.close(),
+  });
+  lifecycle.add({
+    name: "configuration",
+    close: () => Promise.resolve(watcher.close()),
+  });
+
+  let asked = false;
+  const stop = async (signal: string, noticeMs: number, windowMs: number): Promise<void> => {
+    if (asked) {
+      log.warn({ signal }, "asked again: stopping at once");
+      process.exit(1);
+    }
+    asked = true;
+    drainWindowMs = windowMs;
+    log.info({ signal, noticeMs, windowMs }, "stopping; a second signal forces");
+    const { inTime } = await lifecycle.stop({ noticeMs, deadlineMs: settings.drain.deadlineMs });
+    if (inTime) log.info({}, "stopped");
+    else log.error({ sockets: channels.connections }, "the deadline came before everything was closed");
+    process.exit(inTime ? 0 : 1);
+  };
+  const { noticeMs, windowMs } = settings.drain;
+  process.on("SIGTERM", () => void stop("SIGTERM", noticeMs, windowMs));
+  process.on("SIGINT", () => void stop("SIGINT", 0, Math.min(windowMs, INTERRUPT_WINDOW_MS)));
+  process.on("SIGHUP", () => void watcher.reload());
+  // A fault that nobody caught belongs to one socket or request; it must not end all the others.
+  process.on("uncaughtException", (err) => log.error({ err }, "uncaught exception"));
+  process.on("unhandledRejection", (err) => log.error({ err }, "unhandled rejection"));
+
+  lifecycle.ready();
+  log.info({ version: VERSION, port, tlsPort, opsPort: operations?.port ?? null, apps: config.apps.length }, "ready");
+  if (settings.log.format === "pretty") {
+    const { host, pathPrefix, ops } = settings;
+    process.stdout.write(
+      `\n${banner({
+        host,
+        port,
+        tlsPort,
+        pathPrefix,
+        operations: operations === undefined ? null : { host: ops.host, port: operations.port },
+        defaultApp: config.defaultApp,
+        apps: config.apps.length,
+      })}\n`,
+    );
+  }
+}
+
+function channelsSettings({ settings }: LoadedConfig, maxConnections: number): ChannelsSettings {
+  const { pathPrefix, proxy, websocket, http } = settings;
+  return { maxConnections, pathPrefix, trustedHops: proxy.trustedHops, websocket, http };
+}
+
+function connectionsAllowed(wanted: number | null, { limit, sockets, isLow }: DescriptorLimit, log: Logger): number {
+  const allowed = Math.min(wanted ?? sockets, sockets);
+  if (wanted !== null && wanted > sockets) {
+    log.warn({ maxConnections: wanted, openFiles: limit, allowed }, "the limit of open files allows fewer sockets");
+  } else if (wanted === null && isLow) {
+    log.warn({ openFiles: limit, allowed }, "the limit of open files is low: raise it with ulimit -n or LimitNOFILE");
+  }
+  return allowed;
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gm, "  ");
+}
