@@ -148,6 +148,10 @@ async function serve(inputs: ServeInputs): Promise<void> {
         configurationOk = false;
         log.error({ problems: error.problems }, "the configuration is wrong; the one before it stays in force");
       },
+      recovered() {
+        configurationOk = true;
+        log.info({}, "the configuration is right again");
+      },
       failed: (err) => log.error({ err }, "could not look at the configuration"),
     },
   });
