@@ -1,0 +1,73 @@
+import { Document, isScalar, isSeq, visit } from "yaml";
+import { fileFields, NOT_YET_GENERATED, REDACTED } from "./app-entry.ts";
+import type { LoadedConfig } from "./load.ts";
+import { formatPath, isMapping, type Path, patternOf } from "./path.ts";
+
+/**
+ * The configuration in force as YAML, each value with its source behind it. It loads again as a file once the redacted
+ * secrets are put back; those that the file only refers to stay references.
+ */
+export function effectiveYaml(loaded: LoadedConfig): string {
+  const document = new Document(effectiveTree(loaded));
+  for (const { path } of leavesOf(document.toJS(), [])) {
+    const node = document.getIn(path, true);
+    if (isSeq(node)) node.flow = true;
+    if (isSeq(node) || isScalar(node)) node.comment = ` ${sourceOf(loaded, path)}`;
+  }
+  visit(document, {
+    Pair(_, { key, value }) {
+      if (isScalar(key) && key.value === "secret" && !isScalar(value))
+        Object.assign(value ?? {}, { flow: true });
+    },
+  });
+  return document.toString({ lineWidth: 0 });
+}
+
+/** The same for programs: `{ values, sources }`, with a source for each leaf by its path. */
+export function effectiveJson(loaded: LoadedConfig): string {
+  const values = effectiveTree(loaded);
+  const sources = Object.fromEntries(
+    leavesOf(values, []).map(({ path }) => [formatPath(path), sourceOf(loaded, path)]),
+  );
+  return `${JSON.stringify({ values, sources }, null, 2)}\n`;
+}
+
+function effectiveTree({ settings, apps, secretOrigins }: LoadedConfig): Record<string, unknown> {
+  return {
+    ...settings,
+    apps: apps.map((app, index) => ({
+      ...app,
+      keys: app.keys.map(({ key, active }, position) => {
+        const origin = secretOrigins.get(`apps[${index}].keys[${position}].secret`);
+        return { key, secret: shownSecret(key, origin), active };
+      }),
+    })),
+  };
+}
+
+function shownSecret(
+  key: string,
+  origin: ReturnType<LoadedConfig["secretOrigins"]["get"]>,
+): unknown {
+  if (key === NOT_YET_GENERATED) return NOT_YET_GENERATED;
+  if (origin?.kind === "env") return { env: origin.env };
+  // A reference to default-app.json would not do: that file holds more than the secret.
+  if (origin?.kind === "file" && !origin.file.endsWith("default-app.json"))
+    return { file: origin.file };
+  return REDACTED;
+}
+
+function sourceOf({ sources, defaultApp }: LoadedConfig, path: Path): string {
+  const name = formatPath(path);
+  if (defaultApp !== null && name === "apps[0].keys[0].secret") return defaultApp.secretLocation;
+  return sources.get(name)?.at ?? "default";
+}
+
+function leavesOf(value: unknown, path: Path): { readonly path: Path }[] {
+  if (fileFields.some((field) => field.path === patternOf(path))) return [{ path }];
+  if (Array.isArray(value))
+    return value.flatMap((entry, index) => leavesOf(entry, [...path, index]));
+  if (isMapping(value))
+    return Object.entries(value).flatMap(([name, child]) => leavesOf(child, [...path, name]));
+  return [];
+}
