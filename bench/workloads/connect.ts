@@ -1,5 +1,6 @@
 import type { Bench } from "../bench.ts";
 import type { Workload } from "../workload.ts";
+import { COUNTING_RINGMASTER, RINGMASTER } from "../contestants/ringmaster.ts";
 import { ratioGoal } from "../goal.ts";
 import type { Measurement } from "../load.ts";
 import { type Outcome, takeTurns, valuesOf } from "../rounds.ts";
@@ -20,7 +21,9 @@ export const CONNECT: Workload = {
   name: "connect",
   async run(bench: Bench): Promise<Section[]> {
     const outcomes = await takeTurns<Round>(bench, {
-      contestants: bench.contestants,
+      contestants: bench.contestants.flatMap((contestant) =>
+        contestant === RINGMASTER ? [RINGMASTER, COUNTING_RINGMASTER] : [contestant],
+      ),
       rounds: bench.quick ? 2 : 5,
       async prepare(session) {
         await session.connect(SOCKETS, CHANNELS);
