@@ -2,7 +2,6 @@
 export type QueryParameter = readonly [name: string, value: string];
 
 function decode(text: string): string {
-  if (!text.includes("%") && !text.includes("+")) return text;
   const spaced = text.replaceAll("+", " ");
   try {
     return decodeURIComponent(spaced);
@@ -15,12 +14,19 @@ function decode(text: string): string {
 /** Parses a query string (without `?`) in its own order; repeated names stay repeated. */
 export function parseQuery(query: string): QueryParameter[] {
   const parameters: QueryParameter[] = [];
-  if (query === "") return parameters;
-  for (const part of query.split("&")) {
-    if (part === "") continue;
-    const equals = part.indexOf("=");
-    if (equals === -1) parameters.push([decode(part), ""]);
-    else parameters.push([decode(part.slice(0, equals)), decode(part.slice(equals + 1))]);
+  const escaped = query.includes("%") || query.includes("+");
+  // By index rather than by split: this runs for every publish.
+  for (let start = 0; start < query.length; ) {
+    const ampersand = query.indexOf("&", start);
+    const end = ampersand === -1 ? query.length : ampersand;
+    if (end > start) {
+      const equals = query.indexOf("=", start);
+      const nameEnd = equals === -1 || equals > end ? end : equals;
+      const name = query.slice(start, nameEnd);
+      const value = query.slice(Math.min(nameEnd + 1, end), end);
+      parameters.push(escaped ? [decode(name), decode(value)] : [name, value]);
+    }
+    start = end + 1;
   }
   return parameters;
 }

@@ -20,16 +20,20 @@ const MAX_DATE_SECONDS = 8.64e12;
  */
 export function requestSigningText(request: SignedRequest): string {
   const parameters: QueryParameter[] = [];
+  let sorted = true;
   for (const [name, value] of request.query) {
     const lower = name.toLowerCase();
-    if (lower !== "auth_signature") parameters.push([lower, value]);
+    if (lower === "auth_signature") continue;
+    const last = parameters.at(-1);
+    if (last !== undefined && last[0] > lower) sorted = false;
+    parameters.push([lower, value]);
   }
-  parameters.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
+  // Libraries send them sorted already. Equal names keep their order.
+  if (!sorted) parameters.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
   let text = `${request.method}\n${request.path}\n`;
-  let separator = "";
-  for (const [name, value] of parameters) {
-    text += `${separator}${name}=${value}`;
-    separator = "&";
+  for (let i = 0; i < parameters.length; i++) {
+    const [name, value] = parameters[i]!;
+    text += i === 0 ? `${name}=${value}` : `&${name}=${value}`;
   }
   return text;
 }
@@ -53,34 +57,39 @@ export function signRequest(key: AppKey, request: SignedRequest, nowMs: number):
  */
 export function requestSignatureFault(app: App, request: SignedRequest, nowMs: number): string | undefined {
   const { query } = request;
-  const authKey = queryValue(query, "auth_key");
+  const authKey = authValue(query, "auth_key");
   if (!authKey) return "Missing parameter: auth_key";
   const key = activeKey(app, authKey);
   if (key === undefined) return "Unknown auth_key";
 
-  const version = queryValue(query, "auth_version");
+  const version = authValue(query, "auth_version");
   if (!version) return "Version required";
   if (version !== "1.0") return "Version not supported";
 
-  const timestamp = queryValue(query, "auth_timestamp");
+  const timestamp = authValue(query, "auth_timestamp");
   if (!timestamp) return "Timestamp required";
   const seconds = Number.parseInt(timestamp, 10) || 0;
   if (Math.abs(Math.floor(nowMs / 1000) - seconds) >= WINDOW_SECONDS) {
     return `Timestamp expired: Given timestamp (${isoSeconds(seconds)}) not within ${WINDOW_SECONDS}s of server time (${isoSeconds(nowMs / 1000)})`;
   }
 
-  const signature = queryValue(query, "auth_signature") ?? "";
+  const signature = authValue(query, "auth_signature") ?? "";
   const text = requestSigningText(request);
   if (!verify(key.secret, text, signature)) {
     return `Invalid signature: you should have sent HmacSHA256Hex(${JSON.stringify(text)}, your_secret_key), but you sent ${JSON.stringify(signature)}`;
   }
 
   // The Python library sends the digest of the empty body on GETs, so a digest may stand where it is not required.
-  const digest = queryValue(query, "body_md5");
+  const digest = authValue(query, "body_md5");
   if (digest === undefined) {
     return request.body.length > 0 ? "Missing parameter: body_md5" : undefined;
   }
   return digest === md5Hex(request.body) ? undefined : "Invalid body_md5: it is not the MD5 of the body that was received";
+}
+
+/** These names may be written in capitals: they are signed in lower case. */
+function authValue(query: readonly QueryParameter[], name: string): string | undefined {
+  return queryValue(query, name) ?? query.find(([given]) => given.toLowerCase() === name)?.[1];
 }
 
 function isoSeconds(seconds: number): string {

@@ -8,9 +8,13 @@ import { ApiFault } from "./request.ts";
 const ATTRIBUTES = ["user_count", "subscription_count", "cache"] as const;
 export type InfoAttribute = (typeof ATTRIBUTES)[number];
 
+const NOTHING: ReadonlySet<string> = new Set();
+
 /** What was asked to be told of a channel: comma-separated in `info`. */
-export function parseInfo(info: string | undefined): Set<string> {
-  return new Set((info ?? "").split(",").map((part) => part.trim()).filter((part) => part !== ""));
+export function parseInfo(info: string | undefined): ReadonlySet<string> {
+  if (info === undefined) return NOTHING;
+  const attributes = info.split(",").map((part) => part.trim());
+  return new Set(attributes.filter((attribute) => attribute !== ""));
 }
 
 /** A query for unknown attributes is refused; an event with them is published all the same. */

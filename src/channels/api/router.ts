@@ -75,8 +75,10 @@ export class Api {
    * the library and on whether a proxy added it, so both are taken.
    */
   async handle(request: Request, path: string, query: string): Promise<Response> {
-    const [, appId, rest] = APP_PATH.exec(path) ?? [];
-    if (appId === undefined || rest === undefined) return failure({ status: 404, message: "Unknown path" });
+    const found = APP_PATH.exec(path);
+    if (found === null) return failure({ status: 404, message: "Unknown path" });
+    const appId = found[1]!;
+    const rest = found[2]!;
     const matched = match(request.method, rest);
     if ("error" in matched) return failure(matched.error);
     const app = this.#node.apps.byId(appId);
