@@ -38,7 +38,7 @@ export function parseMember(channelData: string, limits: AppLimits): Parsed<Memb
   if ((typeof id !== "string" && typeof id !== "number") || id === "") {
     return { fault: "channel_data must contain a user_id" };
   }
-  const userId = String(id);
+  const userId = typeof id === "string" || Number.isSafeInteger(id) ? String(id) : digitsOfUserId(channelData, id);
   if (userId.length > limits.userIdLength) {
     return { fault: `user_id exceeds the allowed maximum (${limits.userIdLength} characters)` };
   }
@@ -46,6 +46,16 @@ export function parseMember(channelData: string, limits: AppLimits): Parsed<Memb
   const infoJson = info === undefined || info === null ? null : JSON.stringify(info);
   const fault = infoFault(infoJson, limits);
   return fault === undefined ? { value: { userId, infoJson } } : { fault };
+}
+
+/** A numeric id as it was written: a double would make one user of two whose ids differ in the last of many digits. */
+function digitsOfUserId(channelData: string, id: number): string {
+  const digits = new Map<unknown, string | undefined>();
+  const parsed: unknown = JSON.parse(channelData, function (this: unknown, name, value, context?: { source?: string }) {
+    if (name === "user_id") digits.set(this, context?.source);
+    return value as unknown;
+  });
+  return digits.get(parsed) ?? String(id);
 }
 
 /** Reads a sign-in's `user_data`. The id must be a string: pusher-js drops any other. */
