@@ -11,7 +11,7 @@ import type { Topics } from "./topics.ts";
 export function fanOut(node: Node, topics: Topics, slowReaders: SlowReaders): BusReceiver {
   return (message) => {
     if (message.kind === "frame") return deliver(message);
-    for (const session of [...node.sessions.ofUser(message.appId, message.userId)]) session.close(CLOSE.terminated);
+    for (const session of node.sessions.ofUser(message.appId, message.userId)) session.close(CLOSE.terminated);
   };
 
   function deliver(message: FrameMessage): void {

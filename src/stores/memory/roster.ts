@@ -74,11 +74,12 @@ export class MemoryRoster implements Roster {
 
   holdUser(appId: string, userId: string, connections: number): Promise<void> {
     const { users } = this.#app(appId);
-    const before = users.get(userId) ?? 0;
-    if (connections === 0) users.delete(userId);
-    else users.set(userId, connections);
-    if (before === 0 !== (connections === 0)) {
-      const event = { name: connections === 0 ? "offline" : "online", user_ids: [userId] } as const;
+    const wasOnline = users.has(userId);
+    const isOnline = connections > 0;
+    if (isOnline) users.set(userId, connections);
+    else users.delete(userId);
+    if (wasOnline !== isOnline) {
+      const event = { name: isOnline ? "online" : "offline", user_ids: [userId] } as const;
       this.#announce(appId, watchersChannel(userId), watchlistEventsFrame([event]), undefined);
     }
     return Promise.resolve();
