@@ -1,23 +1,30 @@
 import type { Bus, BusMessage, BusReceiver } from "../../channels/ports/bus.ts";
 
+/** The nodes of one Bus. What they publish while a message is delivered waits its turn: the order is one for all. */
+interface Cluster {
+  readonly nodes: Set<MemoryBus>;
+  readonly waiting: BusMessage[];
+  isDelivering: boolean;
+}
+
 /**
  * A Bus for one process: a published message is received before `publish` returns.
  *
  * One that is shared by several nodes (tests) is made with `MemoryBus.cluster`.
  */
 export class MemoryBus implements Bus {
-  readonly #nodes: Set<MemoryBus>;
+  readonly #cluster: Cluster;
   readonly #subscriptions = new Set<string>();
   #receiver: BusReceiver | undefined;
 
-  constructor(nodes: Set<MemoryBus> = new Set()) {
-    this.#nodes = nodes;
-    nodes.add(this);
+  constructor(cluster: Cluster = newCluster()) {
+    this.#cluster = cluster;
+    cluster.nodes.add(this);
   }
 
   static cluster(size: number): MemoryBus[] {
-    const nodes = new Set<MemoryBus>();
-    return Array.from({ length: size }, () => new MemoryBus(nodes));
+    const cluster = newCluster();
+    return Array.from({ length: size }, () => new MemoryBus(cluster));
   }
 
   receive(receiver: BusReceiver): void {
@@ -34,19 +41,33 @@ export class MemoryBus implements Bus {
   }
 
   publish(messages: readonly BusMessage[]): Promise<void> {
-    for (const message of messages) {
-      for (const node of this.#nodes) node.#deliver(message);
-    }
+    const { nodes } = this.#cluster;
+    if (nodes.size > 1) this.#publishInTurn(messages);
+    else for (const message of messages) for (const node of nodes) node.#deliver(message);
     return Promise.resolve();
   }
 
   close(): Promise<void> {
-    this.#nodes.delete(this);
+    this.#cluster.nodes.delete(this);
     this.#subscriptions.clear();
     return Promise.resolve();
+  }
+
+  #publishInTurn(messages: readonly BusMessage[]): void {
+    const cluster = this.#cluster;
+    cluster.waiting.push(...messages);
+    if (cluster.isDelivering) return;
+    cluster.isDelivering = true;
+    for (const message of cluster.waiting) for (const node of cluster.nodes) node.#deliver(message);
+    cluster.waiting.length = 0;
+    cluster.isDelivering = false;
   }
 
   #deliver(message: BusMessage): void {
     if (this.#subscriptions.has(`${message.appId}/${message.channel}`)) this.#receiver?.(message);
   }
+}
+
+function newCluster(): Cluster {
+  return { nodes: new Set(), waiting: [], isDelivering: false };
 }
