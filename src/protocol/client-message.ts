@@ -35,12 +35,15 @@ function text(value: unknown): string | undefined {
 
 /** Reads one text frame. Never throws; a fault is answered in the hosted server's words. */
 export function parseClientMessage(frame: string): ParsedMessage {
-  let parsed: unknown;
   try {
-    parsed = JSON.parse(frame);
+    return read(JSON.parse(frame));
   } catch {
+    // Not JSON, or nested deeper than the stack.
     return invalid("Received invalid JSON");
   }
+}
+
+function read(parsed: unknown): ParsedMessage {
   const message = fields(parsed);
   const event = message["event"];
   if (typeof event !== "string") return invalid("Received invalid JSON");
