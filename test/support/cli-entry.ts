@@ -1,0 +1,13 @@
+import { Command } from "commander";
+import { appsCommand } from "../../src/cli/apps.ts";
+import { channelsCommand } from "../../src/cli/channels.ts";
+import { subscribeCommand } from "../../src/cli/subscribe.ts";
+import { triggerCommand } from "../../src/cli/trigger.ts";
+
+// The client commands alone: their tests need not load the server.
+await new Command("ringmaster")
+  .addCommand(triggerCommand())
+  .addCommand(channelsCommand())
+  .addCommand(subscribeCommand())
+  .addCommand(appsCommand())
+  .parseAsync();
