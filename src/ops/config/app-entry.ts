@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { PUSHER_LIMITS, type AppLimits } from "../../protocol/limits.ts";
-import { fieldsOf, noted } from "./field.ts";
+import { type Field, fieldsOf, noted } from "./field.ts";
 import { settingsSchema } from "./settings.ts";
 
 const MAX_COUNT = 10_000_000;
@@ -157,3 +157,8 @@ export const fileSchema = settingsSchema.extend({
 
 /** Every leaf of a configuration file. */
 export const fileFields = fieldsOf(fileSchema);
+
+/** By path: `drain.windowMs`, `apps[].keys[].secret`. */
+export const fieldByPath: ReadonlyMap<string, Field> = new Map(
+  fileFields.map((field) => [field.path, field]),
+);

@@ -1,6 +1,6 @@
 import type * as z from "zod";
 import type { App, AppKey } from "../../protocol/app.ts";
-import { appEntrySchema, fileFields } from "./app-entry.ts";
+import { appEntrySchema, fieldByPath, fileFields } from "./app-entry.ts";
 import type { ConfigDocument } from "./document.ts";
 import { explain, whatItIs } from "./explanation.ts";
 import { settingsIn } from "./field.ts";
@@ -84,7 +84,7 @@ class AppListReading {
       for (const issue of parsed.error.issues) this.#refuseIssue(issue, path);
       return undefined;
     }
-    const entry = parsed.data;
+    const { id, name = id, ...entry } = parsed.data;
     if (!entry.keys.some(({ active }) => active)) {
       this.#refuse(
         [...path, "keys"],
@@ -96,7 +96,7 @@ class AppListReading {
       return secret === undefined ? [] : [{ key, secret, active }];
     });
     if (keys.length < entry.keys.length) return undefined;
-    return { ...entry, name: entry.name ?? entry.id, keys };
+    return { id, name, ...entry, keys };
   }
 
   /** By position in `keys`. Works on what is written, so that unreachable secrets of a wrong app are told as well. */
@@ -128,7 +128,7 @@ class AppListReading {
     ];
     for (let end = path.length; end > appPath.length; end--) {
       const around = path.slice(0, end);
-      const field = fileFields.find((candidate) => candidate.path === patternOf(around));
+      const field = fieldByPath.get(patternOf(around));
       if (field === undefined) continue;
       // A list or a mapping is explained as a whole, not by the part of it that the schema stumbled over.
       this.#refuse(path, explain(field, valueAt(this.#document.tree, around)));
@@ -157,7 +157,7 @@ class AppListReading {
   }
 
   #notePositions(value: unknown, path: Path): void {
-    const isField = fileFields.some((field) => field.path === patternOf(path));
+    const isField = fieldByPath.has(patternOf(path));
     if (isField) this.#positions.set(formatPath(path), this.#document.positionOf(path));
     else if (Array.isArray(value)) {
       for (const [index, child] of value.entries()) this.#notePositions(child, [...path, index]);

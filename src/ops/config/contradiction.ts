@@ -96,9 +96,10 @@ function portContradictions({ host, port, tls, ops }: Settings): Contradiction[]
   );
 }
 
+const EVERY_ADDRESS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+
 function overlap(one: string, other: string): boolean {
-  const everyAddress = ["0.0.0.0", "::"];
-  return one === other || everyAddress.includes(one) || everyAddress.includes(other);
+  return one === other || EVERY_ADDRESS.has(one) || EVERY_ADDRESS.has(other);
 }
 
 function drainContradictions({

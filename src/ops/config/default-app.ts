@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import * as z from "zod";
 import type { App } from "../../protocol/app.ts";
 import { PUSHER_LIMITS } from "../../protocol/limits.ts";
-import { appEntrySchema, fileFields, NOT_YET_GENERATED } from "./app-entry.ts";
+import { appEntrySchema, fieldByPath, NOT_YET_GENERATED } from "./app-entry.ts";
 import {
   APP_ID_VARIABLE,
   APP_KEY_VARIABLE,
@@ -106,7 +106,7 @@ function wrongVariables(env: Environment): ConfigProblem[] {
   ];
   const problems = checks.flatMap(({ name, path, schema }) => {
     const value = env[name];
-    const field = fileFields.find((candidate) => candidate.path === path);
+    const field = fieldByPath.get(path);
     if (field === undefined || value === undefined || schema.safeParse(value).success) return [];
     return [{ path: name, message: explain(field, value), source: null }];
   });

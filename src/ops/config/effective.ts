@@ -1,5 +1,5 @@
-import { Document, isScalar, isSeq, visit } from "yaml";
-import { fileFields, NOT_YET_GENERATED, REDACTED } from "./app-entry.ts";
+import { Document, isCollection, isNode } from "yaml";
+import { fieldByPath, NOT_YET_GENERATED, REDACTED } from "./app-entry.ts";
 import type { LoadedConfig } from "./load.ts";
 import { formatPath, isMapping, type Path, patternOf } from "./path.ts";
 
@@ -11,15 +11,9 @@ export function effectiveYaml(loaded: LoadedConfig): string {
   const document = new Document(effectiveTree(loaded));
   for (const { path } of leavesOf(document.toJS(), [])) {
     const node = document.getIn(path, true);
-    if (isSeq(node)) node.flow = true;
-    if (isSeq(node) || isScalar(node)) node.comment = ` ${sourceOf(loaded, path)}`;
+    if (isCollection(node)) node.flow = true;
+    if (isNode(node)) node.comment = ` ${sourceOf(loaded, path)}`;
   }
-  visit(document, {
-    Pair(_, { key, value }) {
-      if (isScalar(key) && key.value === "secret" && !isScalar(value))
-        Object.assign(value ?? {}, { flow: true });
-    },
-  });
   return document.toString({ lineWidth: 0 });
 }
 
@@ -57,14 +51,12 @@ function shownSecret(
   return REDACTED;
 }
 
-function sourceOf({ sources, defaultApp }: LoadedConfig, path: Path): string {
-  const name = formatPath(path);
-  if (defaultApp !== null && name === "apps[0].keys[0].secret") return defaultApp.secretLocation;
-  return sources.get(name)?.at ?? "default";
+function sourceOf({ sources }: LoadedConfig, path: Path): string {
+  return sources.get(formatPath(path))?.at ?? "default";
 }
 
 function leavesOf(value: unknown, path: Path): { readonly path: Path }[] {
-  if (fileFields.some((field) => field.path === patternOf(path))) return [{ path }];
+  if (fieldByPath.has(patternOf(path))) return [{ path }];
   if (Array.isArray(value))
     return value.flatMap((entry, index) => leavesOf(entry, [...path, index]));
   if (isMapping(value))

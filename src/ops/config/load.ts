@@ -6,6 +6,8 @@ import { contradictions, type LimitedApp } from "./contradiction.ts";
 import { type DefaultApp, loadDefaultApp } from "./default-app.ts";
 import { ConfigDocument } from "./document.ts";
 import {
+  APP_ID_VARIABLE,
+  APP_KEY_VARIABLE,
   APP_VARIABLES,
   CONFIG_VARIABLE,
   type Environment,
@@ -102,6 +104,7 @@ class Loading {
     const defaultApp =
       listed === null ? await loadDefaultApp(env, settings.dataDir, create, this.#problems) : null;
     this.#problems.throwIfAny(this.#reads.digests);
+    if (defaultApp !== null) this.#noteDefaultApp(defaultApp);
     return {
       settings,
       apps: defaultApp === null ? (listed?.apps ?? []) : [defaultApp.app],
@@ -261,6 +264,18 @@ class Loading {
       limited: apps.map(({ path, app }) => ({ path, limits: app.limits })),
       secretOrigins,
     };
+  }
+
+  #noteDefaultApp({ secretOrigin, secretLocation }: DefaultApp): void {
+    const given = [
+      ["apps[0].id", APP_ID_VARIABLE],
+      ["apps[0].keys[0].key", APP_KEY_VARIABLE],
+    ] as const;
+    for (const [path, name] of given) {
+      if (this.#inputs.env[name] !== undefined) this.#sources.set(path, { kind: "env", at: name });
+    }
+    const kind = secretOrigin.kind === "env" ? "env" : "file";
+    this.#sources.set("apps[0].keys[0].secret", { kind, at: secretLocation });
   }
 
   #refuseContradictions(settings: Settings, apps: readonly LimitedApp[]): void {

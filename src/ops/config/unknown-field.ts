@@ -1,4 +1,4 @@
-import { fileFields } from "./app-entry.ts";
+import { fieldByPath, fileFields } from "./app-entry.ts";
 import type { ConfigDocument } from "./document.ts";
 import { settingsIn } from "./field.ts";
 import { formatPath, isMapping, type Path, patternOf } from "./path.ts";
@@ -12,15 +12,18 @@ import { nearest } from "./suggestion.ts";
  * position tells where it is.
  */
 export function refuseUnknownFields(document: ConfigDocument, problems: ProblemList): void {
+  // A file may list thousands of apps, all with the same sections.
+  const knownBySection = new Map<string, readonly string[]>();
   visit(document.tree, []);
 
   function visit(value: unknown, path: Path): void {
     const pattern = patternOf(path);
-    if (fileFields.some((field) => field.path === pattern)) return;
+    if (fieldByPath.has(pattern)) return;
     if (Array.isArray(value)) {
       for (const [index, entry] of value.entries()) visit(entry, [...path, index]);
     } else if (isMapping(value)) {
-      const known = settingsIn(pattern, fileFields);
+      const known = knownBySection.get(pattern) ?? settingsIn(pattern, fileFields);
+      knownBySection.set(pattern, known);
       // No place for a mapping at all, which is told elsewhere.
       if (known.length === 0) return;
       for (const [name, child] of Object.entries(value)) {

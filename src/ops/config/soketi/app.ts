@@ -1,5 +1,5 @@
 import { type AppLimits, PUSHER_LIMITS } from "../../../protocol/limits.ts";
-import { fileFields } from "../app-entry.ts";
+import { fieldByPath } from "../app-entry.ts";
 import { NO_WEBHOOKS } from "./option.ts";
 
 /** An app of soketi's list: its fields under any of the three spellings. */
@@ -248,7 +248,7 @@ class AppTranslation {
     most = Infinity,
   ): number | null {
     if (value === null) return null;
-    const schema = fileFields.find(({ path }) => path === `apps[].limits.${limit}`)?.schema;
+    const schema = fieldByPath.get(`apps[].limits.${limit}`)?.schema;
     if (value <= most && schema?.safeParse(value).success === true) return value;
     const nearest = value > most ? most : PUSHER_LIMITS[limit];
     this.#omit(

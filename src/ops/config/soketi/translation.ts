@@ -1,9 +1,8 @@
 import { Document } from "yaml";
-import { appEntrySchema } from "../app-entry.ts";
+import { appEntrySchema, fieldByPath } from "../app-entry.ts";
 import { largestBodyBytes, largestEventFrameBytes } from "../contradiction.ts";
 import type { Environment } from "../environment.ts";
 import { isMapping, valueAt } from "../path.ts";
-import { settingsFields } from "../settings.ts";
 import { type SoketiApp, type SoketiLimits, type TranslatedApp, translateApp } from "./app.ts";
 import { APPS_OPTION, OMISSIONS, TRANSLATED_OPTIONS } from "./option.ts";
 import { readSoketi, type SoketiSetting } from "./source.ts";
@@ -81,22 +80,25 @@ class Translation {
   }
 
   #noteOmissions(): void {
-    for (const { option, name, value } of this.#settings) {
+    for (const setting of this.#settings) {
+      const { option, value } = setting;
       if (TRANSLATED_OPTIONS.has(option) || option.startsWith(`${APPS_OPTION}.`)) continue;
-      const omission = OMISSIONS.find((candidate) =>
-        candidate.option.endsWith(".")
-          ? option.startsWith(candidate.option)
-          : option === candidate.option,
-      );
-      if (omission === undefined)
-        this.#note(
-          "the file",
-          "an option that soketi does not know is passed over, as soketi does",
-        );
-      else if (!("harmless" in omission) || value !== omission.harmless)
-        this.#note(name, omission.why);
+      if (!isNothing(value)) this.#noteOmission(setting);
     }
     for (const name of this.#unknownVariables) this.#note(name, "soketi does not read it either");
+  }
+
+  #noteOmission({ option, name, value }: SoketiSetting): void {
+    const omission = OMISSIONS.find((candidate) =>
+      candidate.option.endsWith(".")
+        ? option.startsWith(candidate.option)
+        : option === candidate.option,
+    );
+    if (omission === undefined) {
+      this.#note("the file", "an option that soketi does not know is passed over, as soketi does");
+    } else if (omission.harmless === undefined || value !== omission.harmless) {
+      this.#note(name, omission.why);
+    }
   }
 
   /** The last one given: variables come after the file. */
@@ -116,7 +118,7 @@ class Translation {
     if (setting === undefined) return;
     const value = convert(setting.value);
     if (value === undefined) return;
-    const field = settingsFields.find((candidate) => candidate.path === path);
+    const field = fieldByPath.get(path);
     if (field?.schema.safeParse(value).success !== true) {
       this.#note(setting.name, `${path} does not take this value; its default is kept`);
     } else if (value !== field.defaultValue) {
@@ -139,12 +141,11 @@ class Translation {
     this.#put("port", "port", Number);
     const cert = this.#last("ssl.certPath");
     const key = this.#last("ssl.keyPath");
-    if (cert === undefined && key === undefined) return;
+    const chain = this.#last("ssl.caPath");
+    const given = cert ?? key ?? chain;
+    if (given === undefined) return;
     if (typeof cert?.value !== "string" || typeof key?.value !== "string") {
-      this.#note(
-        (cert ?? key)?.name ?? "ssl",
-        "TLS needs both a certificate and a key; no TLS listener is set up",
-      );
+      this.#note(given.name, "TLS needs a certificate and a key; no TLS listener is set up");
       return;
     }
     this.#set("tls.port", this.#output["port"] ?? 6_001);
@@ -152,7 +153,7 @@ class Translation {
     this.#put("tls.certFile", "ssl.certPath");
     this.#put("tls.keyFile", "ssl.keyPath");
     this.#put("tls.caFile", "ssl.caPath");
-    for (const setting of [cert, key, this.#last("ssl.caPath")]) {
+    for (const setting of [cert, key, chain]) {
       if (setting === undefined || String(setting.value).startsWith("/")) continue;
       this.#note(
         setting.name,
@@ -268,13 +269,15 @@ class Translation {
   }
 
   #raise(path: string, neededBytes: number): void {
-    const byDefault = Number(settingsFields.find((field) => field.path === path)?.defaultValue);
+    const byDefault = Number(fieldByPath.get(path)?.defaultValue);
     if (neededBytes > byDefault) this.#set(path, 2 ** Math.ceil(Math.log2(neededBytes)));
   }
 }
 
+/** What soketi's defaults hold where an option is not used. */
 function isNothing(value: unknown): boolean {
-  return value === undefined || value === null || value === "";
+  if (value === undefined || value === null || value === "") return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
 }
 
 function withSlashes(value: unknown): string {

@@ -1,0 +1,144 @@
+import fc from "fast-check";
+import { PUSHER_LIMITS } from "../../../src/protocol/limits.ts";
+import { fieldByPath, fileFields } from "../../../src/ops/config/app-entry.ts";
+import type { Field } from "../../../src/ops/config/field.ts";
+import { settingsFields } from "../../../src/ops/config/settings.ts";
+
+/** A secret that no field name, sentence or path contains a piece of. */
+export const secretText: fc.Arbitrary<string> = fc
+  .array(fc.constantFrom(..."ZQXJ9876"), { minLength: 16, maxLength: 24 })
+  .map((letters) => letters.join(""));
+
+/** A configuration file's content that the schema takes, with at least one app. */
+export const validFile: fc.Arbitrary<Record<string, unknown>> = fc
+  .tuple(
+    settingsTree(),
+    fc.uniqueArray(appEntry(), { minLength: 1, maxLength: 3, selector: ({ id }) => id }),
+  )
+  .map(([settings, apps]) => ({ ...settings, apps: apps.map(withKeysOfItsOwn) }))
+  .map(withoutContradictions);
+
+function settingsTree(): fc.Arbitrary<Record<string, unknown>> {
+  const fields = settingsFields.filter(
+    ({ path }) => !path.startsWith("tls.") && !path.endsWith("ort"),
+  );
+  const leaves = fc.record(
+    Object.fromEntries(fields.map((field) => [field.path, valueOf(field)])),
+    {
+      requiredKeys: [],
+    },
+  );
+  return leaves.map((given) => {
+    const tree: Record<string, Record<string, unknown>> = {};
+    const top: Record<string, unknown> = {};
+    for (const [path, value] of Object.entries(given)) {
+      const [section = "", leaf] = path.split(".");
+      if (leaf === undefined) top[section] = value;
+      else (tree[section] ??= {})[leaf] = value;
+    }
+    return { ...top, ...tree };
+  });
+}
+
+interface AppLike {
+  readonly id: string;
+  readonly keys: readonly Record<string, unknown>[];
+  readonly limits?: Record<string, unknown>;
+}
+
+function appEntry(): fc.Arbitrary<AppLike> {
+  const leaf = (path: string) => valueOf(find(path));
+  const limits = fileFields.filter(({ path }) => path.startsWith("apps[].limits."));
+  return fc.record(
+    {
+      id: fc.stringMatching(/^[0-9]{1,32}$/),
+      name: fc.string({ minLength: 1, maxLength: 200 }),
+      enabled: leaf("apps[].enabled"),
+      keys: fc.array(fc.record({ secret: secretText, active: fc.boolean() }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+      forceTls: leaf("apps[].forceTls"),
+      clientEvents: leaf("apps[].clientEvents"),
+      authorizedConnections: leaf("apps[].authorizedConnections"),
+      subscriptionCount: leaf("apps[].subscriptionCount"),
+      watchlist: leaf("apps[].watchlist"),
+      allowedOrigins: fc.constantFrom(
+        null,
+        ["a.example"],
+        ["*.example.com", "https://b.example:1"],
+      ),
+      limits: fc.record(
+        Object.fromEntries(
+          limits.map((field) => [field.path.slice("apps[].limits.".length), valueOf(field)]),
+        ),
+        { requiredKeys: [] },
+      ),
+    },
+    { requiredKeys: ["id", "keys"] },
+  );
+}
+
+function withKeysOfItsOwn(app: AppLike): AppLike {
+  const keys = app.keys.map((pair, index) => ({ ...pair, key: `key-${app.id}-${index}` }));
+  return { ...app, keys: [{ ...keys[0], active: true }, ...keys.slice(1)] };
+}
+
+/** What fits together by luck too seldom is made to fit. */
+function withoutContradictions(file: Record<string, unknown>): Record<string, unknown> {
+  const apps = (file["apps"] as AppLike[]).map((app) => {
+    const {
+      eventBytes: _,
+      channelsPerEvent: __,
+      eventsPerBatch: ___,
+      ...limits
+    } = app.limits ?? {};
+    return { ...app, limits: { ...limits, eventBytes: PUSHER_LIMITS.eventBytes } };
+  });
+  return {
+    ...file,
+    apps,
+    drain: {
+      noticeMs: 1,
+      ...pick(file["drain"], "noticeMs", 1_000_000),
+      windowMs: 5,
+      deadlineMs: 2_000_000,
+    },
+    websocket: {
+      ...(file["websocket"] as object | undefined),
+      maxFrameBytes: 131_072,
+      sendQueueBytes: 131_072,
+    },
+    http: { maxBodyBytes: 10_000_000 },
+  };
+}
+
+function pick(section: unknown, name: string, most: number): Record<string, unknown> {
+  const value: unknown = Object(section)[name];
+  return typeof value === "number" && value <= most ? { [name]: value } : {};
+}
+
+function find(path: string): Field {
+  const field = fieldByPath.get(path);
+  if (field === undefined) throw new Error(`There is no field ${path}.`);
+  return field;
+}
+
+function valueOf(field: Field): fc.Arbitrary<unknown> {
+  const value = valueOfKind(field);
+  return field.nullable ? fc.option(value) : value;
+}
+
+function valueOfKind({ kind, path, choices, right, notes }: Field): fc.Arbitrary<unknown> {
+  if (kind === "switch") return fc.boolean();
+  if (kind === "choice") return fc.constantFrom(...choices);
+  if (kind === "number") {
+    const [min = 0, max = 0] = [...right.matchAll(/[0-9]+/g)].map(([digits]) => Number(digits));
+    if (path === "websocket.activityTimeoutMs")
+      return fc.integer({ min: 1, max: 2_147_483 }).map((s) => s * 1_000);
+    return fc.integer({ min, max });
+  }
+  if (notes.path === true) return fc.constantFrom("/data", "data/below", "../beside");
+  if (path === "pathPrefix") return fc.constantFrom("", "/realtime", "/a/b.c");
+  return fc.constantFrom("0.0.0.0", "::1", "127.0.0.1", "ringmaster.example.com", "localhost");
+}

@@ -1,0 +1,420 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import type { LoadedConfig } from "../../../src/ops/config/load.ts";
+import { SOKETI_VARIABLES } from "../../../src/ops/config/soketi/option.ts";
+import {
+  type SoketiTranslation,
+  translateSoketi,
+} from "../../../src/ops/config/soketi/translation.ts";
+import { PUSHER_LIMITS } from "../../../src/protocol/limits.ts";
+import { Workspace } from "./workspace.ts";
+
+let workspace: Workspace;
+beforeAll(async () => {
+  workspace = await Workspace.create();
+});
+afterAll(async () => {
+  await workspace.remove();
+});
+
+type Json = Record<string, unknown>;
+
+async function loaded({ yaml }: SoketiTranslation): Promise<LoadedConfig> {
+  return await workspace.loadYaml(yaml, { createDefaultApp: false });
+}
+
+function app(changes: Json = {}): Json {
+  return { id: "1", key: "key", secret: "secret", ...changes };
+}
+
+/** What soketi allows where nobody says anything, as limits of ours. */
+const SOKETI_LIMITS = {
+  ...PUSHER_LIMITS,
+  eventBytes: 102_400,
+  presenceUserInfoBytes: 2_048,
+  clientEventsPerSecond: null,
+  cacheTtlMs: 3_600_000,
+};
+
+describe("a whole configuration", () => {
+  const file = {
+    debug: true,
+    port: 7001,
+    host: "127.0.0.1",
+    pathPrefix: "realtime/",
+    metrics: {
+      enabled: true,
+      driver: "prometheus",
+      host: "127.0.0.1",
+      port: 9999,
+      prometheus: { prefix: "ws_" },
+    },
+    "adapter.driver": "redis",
+    adapter: { redis: { prefix: "soketi" } },
+    "database.redis.password": "hunter2",
+    queue: { driver: "redis" },
+    cors: { origin: ["https://shop.example"] },
+    channelLimits: { maxNameLength: 100, cacheTtl: 60 },
+    eventLimits: { maxPayloadInKb: "20", maxBatchSize: 5 },
+    presence: { maxMembersPerChannel: 250, maxMemberSizeInKb: 0.5 },
+    httpApi: { requestLimitInMb: 10 },
+    userAuthenticationTimeout: 10_000,
+    "appManager.array.apps": [
+      {
+        id: "shop",
+        key: "shop-key",
+        secret: "shop-secret",
+        maxConnections: 500,
+        enableClientMessages: true,
+        enabled: true,
+        maxBackendEventsPerSecond: 100,
+        maxClientEventsPerSecond: 20,
+        maxReadRequestsPerSecond: 50,
+        webhooks: [{ url: "https://shop.example/hook", event_types: ["channel_occupied"] }],
+        enableUserAuthentication: true,
+        maxPresenceMembersPerChannel: "10",
+      },
+      {
+        AppId: 7,
+        AppKey: "seven",
+        AppSecret: "seven-secret",
+        Enabled: "false",
+        max_connections: -1,
+        webhooks: [],
+      },
+    ],
+  };
+
+  test("becomes settings and apps of ours", async () => {
+    const { settings, apps } = await loaded(
+      translateSoketi(file, { SOKETI_METRICS_SERVER_PORT: "9998" }),
+    );
+    expect(settings).toMatchObject({
+      host: "127.0.0.1",
+      port: 7001,
+      pathPrefix: "/realtime",
+      ops: { host: "127.0.0.1", port: 9998 },
+      log: { level: "debug" },
+      http: { maxBodyBytes: 10_485_760 },
+      websocket: { authorizationTimeoutMs: 10_000 },
+    });
+    const limits = {
+      ...PUSHER_LIMITS,
+      channelNameLength: 100,
+      cacheTtlMs: 60_000,
+      eventBytes: 20_480,
+      eventsPerBatch: 5,
+      presenceMembers: 250,
+      presenceUserInfoBytes: 512,
+    };
+    expect(apps).toEqual([
+      {
+        id: "1",
+        name: "shop",
+        enabled: true,
+        keys: [{ key: "shop-key", secret: "shop-secret", active: true }],
+        forceTls: false,
+        clientEvents: true,
+        authorizedConnections: true,
+        subscriptionCount: false,
+        watchlist: false,
+        allowedOrigins: null,
+        limits: {
+          ...limits,
+          connections: 500,
+          clientEventsPerSecond: 20,
+          apiRequestsPerSecond: 150,
+          presenceMembers: 10,
+        },
+      },
+      {
+        id: "7",
+        name: "7",
+        enabled: false,
+        keys: [{ key: "seven", secret: "seven-secret", active: true }],
+        forceTls: false,
+        clientEvents: false,
+        authorizedConnections: false,
+        subscriptionCount: false,
+        watchlist: false,
+        allowedOrigins: null,
+        limits: { ...limits, clientEventsPerSecond: null },
+      },
+    ]);
+  });
+
+  test("names what was not taken over, in the notes and at the top of the file, without values", () => {
+    const { yaml, notes } = translateSoketi(file, {});
+    expect(notes.map(({ setting }) => setting)).toEqual([
+      "metrics.prometheus.prefix",
+      "adapter.driver",
+      "adapter.redis.prefix",
+      "database.redis.password",
+      "queue.driver",
+      "cors.origin",
+      "apps[0].webhooks",
+      "apps[0].maxBackendEventsPerSecond",
+      'app "shop"',
+    ]);
+    const head = yaml.slice(0, yaml.indexOf("\n\n"));
+    for (const { setting, why } of notes) expect(head).toContain(`# - ${setting}: ${why}`);
+    expect(head.split("\n").every((line) => line.startsWith("#"))).toBeTrue();
+    expect(head).not.toContain("secret:shop");
+    expect(yaml).not.toContain("hunter2");
+  });
+});
+
+describe("apps", () => {
+  const limitsOf = async (changes: Json, file: Json = {}) =>
+    (await loaded(translateSoketi({ ...file, "appManager.array.apps": [app(changes)] }, {})))
+      .apps[0]?.limits;
+
+  test("without limits of their own have soketi's, which are not ours", async () => {
+    expect(await limitsOf({})).toEqual(SOKETI_LIMITS);
+  });
+
+  test.each([
+    [{ maxConnections: -1 }, { connections: null }],
+    [{ maxConnections: "0" }, { connections: null }],
+    [{ maxConnections: "12" }, { connections: 12 }],
+    [{ maxClientEventsPerSecond: -1 }, { clientEventsPerSecond: null }],
+    [{ max_client_events_per_sec: 3 }, { clientEventsPerSecond: 3 }],
+    [{ maxBackendEventsPerSecond: 5 }, { apiRequestsPerSecond: null }],
+    [{ maxBackendEventsPerSecond: 5, maxReadRequestsPerSecond: 6 }, { apiRequestsPerSecond: 11 }],
+    [{ maxEventPayloadInKb: 1.5 }, { eventBytes: 1_536 }],
+    [{ maxEventPayloadInKb: 100_000 }, { eventBytes: 1_048_576 }],
+    [{ maxEventBatchSize: 100_000 }, { eventsPerBatch: 100 }],
+    [{ maxEventNameLength: "nonsense" }, { eventNameLength: 200 }],
+    [{ maxChannelNameLength: "", max_channel_name_length: 50 }, { channelNameLength: 50 }],
+  ] as const)("%j becomes %j", async (changes, limits) => {
+    expect(await limitsOf(changes)).toMatchObject(limits);
+  });
+
+  test("that let no client event through have client events off", async () => {
+    const source = {
+      "appManager.array.apps": [app({ enableClientMessages: true, maxClientEventsPerSecond: 0 })],
+    };
+    expect((await loaded(translateSoketi(source, {}))).apps[0]?.clientEvents).toBeFalse();
+  });
+
+  test("of soketi's own default stay, with a warning about the secret that everybody knows", async () => {
+    const translation = translateSoketi({}, {});
+    const { apps } = await loaded(translation);
+    expect(apps[0]).toMatchObject({
+      id: "1",
+      name: "app-id",
+      keys: [{ key: "app-key", secret: "app-secret" }],
+    });
+    expect(translation.notes).toContainEqual({
+      setting: "apps[0].secret",
+      why: "not set, so soketi takes its published default, and so does this; change it",
+    });
+  });
+
+  test("whose id is not digits get the first numbers that are free", async () => {
+    const list = ["a", "1", "b", "3"].map((id) => app({ id, key: `key-${id}` }));
+    const { apps } = await loaded(translateSoketi({ appManager: { array: { apps: list } } }, {}));
+    expect(apps.map(({ id, name }) => [id, name])).toEqual([
+      ["2", "a"],
+      ["1", "1"],
+      ["4", "b"],
+      ["3", "3"],
+    ]);
+  });
+
+  test("that soketi would never find, and keys that fit into no URL, are left out", async () => {
+    const list = [app(), app({ key: "other" }), app({ id: "2" }), app({ id: "3", key: "a/b" })];
+    const translation = translateSoketi({ "appManager.array.apps": list }, {});
+    expect((await loaded(translation)).apps).toHaveLength(1);
+    expect(translation.notes.map(({ setting }) => setting)).toEqual([
+      "apps[1]",
+      "apps[2]",
+      "apps[3]",
+    ]);
+  });
+
+  test("from variables are put over the first one of the file", async () => {
+    const env = {
+      SOKETI_DEFAULT_APP_ID: "007",
+      SOKETI_DEFAULT_APP_KEY: "7e40",
+      SOKETI_DEFAULT_APP_SECRET: "0123",
+      SOKETI_DEFAULT_APP_MAX_CONNS: "9",
+      SOKETI_DEFAULT_APP_ENABLE_CLIENT_MESSAGES: "true",
+      SOKETI_DEFAULT_APP_WEBHOOKS: '[{"url":"https://x"}]',
+    };
+    const source = { "appManager.array.apps": [app(), app({ id: "2", key: "k2" })] };
+    const translation = translateSoketi(source, env);
+    const { apps } = await loaded(translation);
+    expect(apps).toMatchObject([
+      {
+        id: "007",
+        keys: [{ key: "7e40", secret: "0123" }],
+        clientEvents: true,
+        limits: { connections: 9 },
+      },
+      { id: "2" },
+    ]);
+    expect(translation.notes.map(({ setting }) => setting)).toEqual(["apps[0].webhooks"]);
+  });
+});
+
+describe("listeners", () => {
+  test("with a certificate, the one port speaks TLS", async () => {
+    const source = {
+      port: 443,
+      ssl: { certPath: "/c.pem", keyPath: "/k.pem", caPath: "", passphrase: "" },
+    };
+    const { yaml, notes } = translateSoketi(source, {});
+    expect(yaml).toContain(
+      "port: null\ntls:\n  port: 443\n  certFile: /c.pem\n  keyFile: /k.pem\n",
+    );
+    expect(notes.filter(({ setting }) => setting.startsWith("ssl"))).toEqual([]);
+  });
+
+  test("with a passphrase, a relative path or half of the files there is a note", () => {
+    const env = { SOKETI_SSL_CERT: "c.pem", SOKETI_SSL_KEY: "/k.pem", SOKETI_SSL_PASS: "hunter2" };
+    const settings = translateSoketi({}, env).notes.map(({ setting }) => setting);
+    expect(settings).toContain("SOKETI_SSL_PASS");
+    expect(settings).toContain("SOKETI_SSL_CERT");
+    const half = translateSoketi({}, { SOKETI_SSL_CERT: "/c.pem" });
+    expect(half.notes.map(({ setting }) => setting)).toContain("SOKETI_SSL_CERT");
+    expect(half.yaml).not.toContain("tls:");
+  });
+
+  test("do not share a port", async () => {
+    const { settings } = await loaded(translateSoketi({ port: 9601 }, {}));
+    expect([settings.port, settings.ops.port]).toEqual([9601, 9602]);
+  });
+});
+
+describe("what would lose nothing is not noted", () => {
+  test("soketi's defaults, written out", () => {
+    const defaults = {
+      adapter: { driver: "local" },
+      appManager: { driver: "array" },
+      cache: { driver: "memory" },
+      metrics: { enabled: true, driver: "prometheus" },
+      mode: "full",
+      queue: { driver: "sync" },
+      rateLimiter: { driver: "local", redis: { redisOptions: {}, clusterMode: null } },
+      ssl: { certPath: "", keyPath: "", passphrase: "", caPath: "" },
+      "appManager.array.apps": [app()],
+    };
+    expect(translateSoketi(defaults, { SOKETI_DEBUG: "", HOME: "/root" }).notes).toEqual([]);
+  });
+});
+
+describe("every variable of soketi's", () => {
+  const kept = new Set([
+    "CHANNEL_CACHE_TTL",
+    "CHANNEL_LIMITS_MAX_NAME_LENGTH",
+    "DEBUG",
+    "DEFAULT_APP_ENABLED",
+    "DEFAULT_APP_ENABLE_CLIENT_MESSAGES",
+    "DEFAULT_APP_ID",
+    "DEFAULT_APP_KEY",
+    "DEFAULT_APP_MAX_CLIENT_EVENTS_PER_SEC",
+    "DEFAULT_APP_MAX_CONNS",
+    "DEFAULT_APP_SECRET",
+    "DEFAULT_APP_USER_AUTHENTICATION",
+    "EVENT_MAX_BATCH_SIZE",
+    "EVENT_MAX_CHANNELS_AT_ONCE",
+    "EVENT_MAX_NAME_LENGTH",
+    "EVENT_MAX_SIZE_IN_KB",
+    "HOST",
+    "METRICS_HOST",
+    "METRICS_SERVER_PORT",
+    "PATH_PREFIX",
+    "PORT",
+    "PRESENCE_MAX_MEMBERS",
+    "PRESENCE_MAX_MEMBER_SIZE",
+    "USER_AUTHENTICATION_TIMEOUT",
+  ]);
+  const base = translateSoketi({ "appManager.array.apps": [app()] }, {}).yaml;
+  const values: Readonly<Record<string, string>> = {
+    DEBUG: "1",
+    DEFAULT_APP_ENABLED: "false",
+    DEFAULT_APP_ENABLE_CLIENT_MESSAGES: "1",
+    DEFAULT_APP_USER_AUTHENTICATION: "true",
+    HOST: "127.0.0.1",
+    METRICS_HOST: "127.0.0.1",
+  };
+
+  test.each(Object.keys(SOKETI_VARIABLES))("SOKETI_%s changes the result or is noted", (suffix) => {
+    const env = { [`SOKETI_${suffix}`]: values[suffix] ?? "77" };
+    const { yaml, notes } = translateSoketi({ "appManager.array.apps": [app()] }, env);
+    const isNoted = notes.length > 0;
+    expect(isNoted).toBe(!kept.has(suffix));
+    expect(yaml).not.toBe(base);
+  });
+
+  test("that soketi does not know is noted", () => {
+    expect(translateSoketi({}, { SOKETI_DEFAULT_PORT: "1" }).notes).toContainEqual({
+      setting: "SOKETI_DEFAULT_PORT",
+      why: "soketi does not read it either",
+    });
+  });
+});
+
+test("whatever soketi is told, the result is right", async () => {
+  const value = fc.oneof(
+    fc.integer({ min: -2, max: 200_000 }),
+    fc.double(),
+    fc.boolean(),
+    fc.string({ maxLength: 12 }),
+    fc.constantFrom(null, [], {}, "-1", "100", "a/b", "true"),
+  );
+  const options = [
+    ...new Set(Object.values(SOKETI_VARIABLES)),
+    "httpApi.requestLimitInMb",
+    "cors.origin",
+    "__proto__",
+    "appManager",
+    "metrics",
+  ].filter((option) => !option.startsWith("ssl."));
+  const fields = [
+    "id",
+    "AppId",
+    "key",
+    "secret",
+    "maxConnections",
+    "max_connections",
+    "enabled",
+    "webhooks",
+    "nonsense",
+    "maxBackendEventsPerSecond",
+    "maxReadRequestsPerSecond",
+    "maxClientEventsPerSecond",
+    "maxEventPayloadInKb",
+    "maxEventBatchSize",
+    "maxEventChannelsAtOnce",
+    "maxChannelNameLength",
+    "maxPresenceMemberSizeInKb",
+  ];
+  const apps = fc.array(fc.dictionary(fc.constantFrom(...fields), value, { maxKeys: 8 }), {
+    maxLength: 4,
+  });
+  const source = fc.tuple(
+    fc.dictionary(fc.constantFrom(...options), value, { maxKeys: 10 }),
+    fc.oneof(apps, value),
+  );
+  const variables = fc.dictionary(
+    fc.constantFrom(
+      ...Object.keys(SOKETI_VARIABLES).filter((suffix) => !suffix.startsWith("SSL_")),
+    ),
+    value.map((given) => JSON.stringify(given) ?? ""),
+    { maxKeys: 5 },
+  );
+  await fc.assert(
+    fc.asyncProperty(source, variables, async ([file, list], given) => {
+      const env = Object.fromEntries(
+        Object.entries(given).map(([suffix, text]) => [`SOKETI_${suffix}`, text]),
+      );
+      const { settings } = await loaded(
+        translateSoketi({ ...file, "appManager.array.apps": list }, env),
+      );
+      expect(settings.port).not.toBeNull();
+    }),
+    { numRuns: 500 },
+  );
+});
