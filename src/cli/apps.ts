@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from "node:crypto";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { stringify } from "yaml";
 import { appEntrySchema } from "../ops/config/app-entry.ts";
-import { clientCommand } from "./client-command.ts";
+import { clientCommand } from "./client/client-command.ts";
 
 const KEY_BYTES = 10;
 const SECRET_BYTES = 20;

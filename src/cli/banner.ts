@@ -16,16 +16,26 @@ export interface BannerFacts {
 /** What a person at a terminal is told when the server is ready: where it is, who one is to it, and what to paste. */
 export function banner(facts: BannerFacts): string {
   const lines = [`Ringmaster ${VERSION} is ready.`, ""];
-  const row = (label: string, text: string): void => void lines.push(`  ${label.padEnd(11)} ${text}`);
+  const row = (label: string, text: string): void =>
+    void lines.push(`  ${label.padEnd(11)} ${text}`);
   const secure = facts.port === null;
   const port = facts.port ?? facts.tlsPort;
   const host = reachable(facts.host);
   const app = facts.defaultApp?.app;
   const key = app === undefined ? undefined : signingKey(app)?.key;
-  row("WebSocket", `${secure ? "wss" : "ws"}://${host}:${port}${facts.pathPrefix}/app/${key ?? "<app key>"}`);
-  row("HTTP API", `${secure ? "https" : "http"}://${host}:${port}${facts.pathPrefix}/apps/${app?.id ?? "<app id>"}`);
+  row(
+    "WebSocket",
+    `${secure ? "wss" : "ws"}://${host}:${port}${facts.pathPrefix}/app/${key ?? "<app key>"}`,
+  );
+  row(
+    "HTTP API",
+    `${secure ? "https" : "http"}://${host}:${port}${facts.pathPrefix}/apps/${app?.id ?? "<app id>"}`,
+  );
   if (facts.operations !== null) {
-    row("Operations", `http://${reachable(facts.operations.host)}:${facts.operations.port}/metrics, /healthz, /readyz`);
+    row(
+      "Operations",
+      `http://${reachable(facts.operations.host)}:${facts.operations.port}/metrics, /healthz, /readyz`,
+    );
   }
   if (facts.defaultApp === null || app === undefined) {
     row("Apps", `${facts.apps} from the configuration`);
@@ -34,9 +44,18 @@ export function banner(facts: BannerFacts): string {
   row("App id", app.id);
   row("App key", key ?? "");
   row("App secret", `is in ${facts.defaultApp.secretLocation}`);
-  lines.push("", "Paste into a page that has pusher-js:", "", `  ${snippet(key ?? "", host, facts)}`, "");
+  lines.push(
+    "",
+    "Paste into a page that has pusher-js:",
+    "",
+    `  ${snippet(key ?? "", host, facts)}`,
+    "",
+  );
   lines.push("Or try it from a second terminal:", "");
-  lines.push("  npx ringmaster subscribe demo", `  npx ringmaster trigger demo hello '{"text":"world"}'`);
+  lines.push(
+    "  npx ringmaster subscribe demo",
+    `  npx ringmaster trigger demo hello '{"text":"world"}'`,
+  );
   return `${lines.join("\n")}\n`;
 }
 

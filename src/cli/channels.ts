@@ -6,14 +6,14 @@ import {
   userOfChannel,
 } from "../protocol/channel-name.ts";
 import type { QueryParameter } from "../protocol/query.ts";
-import { ApiClient, ApiRefusal, type ApiAnswer } from "./api-client.ts";
-import { attributeTable, attributeText, memberOf, membersOf } from "./channel-attributes.ts";
-import { clientCommand } from "./client-command.ts";
-import { tellingFailures, UsageMistake } from "./command-failure.ts";
-import { printable } from "./printable.ts";
-import { table } from "./table.ts";
-import { TARGET_HELP, withTargetOptions, type TargetOptions } from "./target-options.ts";
-import { resolveTarget } from "./target.ts";
+import { ApiClient, ApiRefusal, type ApiAnswer } from "./client/api-client.ts";
+import { attributeTable, attributeText, memberOf, membersOf } from "./client/channel-attributes.ts";
+import { clientCommand } from "./client/client-command.ts";
+import { tellingFailures, UsageMistake } from "./client/command-failure.ts";
+import { printable } from "./client/printable.ts";
+import { table } from "./client/table.ts";
+import { TARGET_HELP, withTargetOptions, type TargetOptions } from "./client/target-options.ts";
+import { resolveTarget } from "./client/target.ts";
 
 interface ChannelsOptions extends TargetOptions {
   readonly prefix?: string;

@@ -9,7 +9,9 @@ import { subscribeCommand } from "./subscribe.ts";
 import { triggerCommand } from "./trigger.ts";
 
 const program = new Command("ringmaster")
-  .description("A self-hosted Pusher Channels: existing Pusher clients and server libraries use it unchanged.")
+  .description(
+    "A self-hosted Pusher Channels: existing Pusher clients and server libraries use it unchanged.",
+  )
   .version(VERSION)
   .showHelpAfterError("(--help shows what is possible)")
   .addCommand(serveCommand())

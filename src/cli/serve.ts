@@ -24,7 +24,9 @@ const INTERRUPT_WINDOW_MS = 1_000;
 
 export function serveCommand(): Command {
   const command = new Command("serve")
-    .description("Run the server. With no configuration it serves one app with generated credentials.")
+    .description(
+      "Run the server. With no configuration it serves one app with generated credentials.",
+    )
     .option("--config <file>", "configuration file, YAML or JSON (RINGMASTER_CONFIG)");
   for (const field of settingsFields) {
     if (field.flagName === null) continue;
@@ -116,7 +118,12 @@ async function serve(inputs: ServeInputs): Promise<void> {
   try {
     if (settings.ops.port !== null) {
       const { host, port: opsPort } = settings.ops;
-      operations = new OperationsServer({ host, port: opsPort, metrics, state: () => lifecycle.state });
+      operations = new OperationsServer({
+        host,
+        port: opsPort,
+        metrics,
+        state: () => lifecycle.state,
+      });
     }
     if (settings.port !== null) port = channels.listen({ ...endpoint, port: settings.port });
     if (config.tls !== null && settings.tls.port !== null) {
@@ -143,10 +150,14 @@ async function serve(inputs: ServeInputs): Promise<void> {
         channels.renewTls({ ...endpoint, port: tlsPort, tls: material });
         log.info({ port: tlsPort }, "certificate renewed: new connections get it");
       },
-      restartNeeded: (fields) => log.warn({ fields }, "settings changed that take effect at the next start"),
+      restartNeeded: (fields) =>
+        log.warn({ fields }, "settings changed that take effect at the next start"),
       refused(error) {
         configurationOk = false;
-        log.error({ problems: error.problems }, "the configuration is wrong; the one before it stays in force");
+        log.error(
+          { problems: error.problems },
+          "the configuration is wrong; the one before it stays in force",
+        );
       },
       recovered() {
         configurationOk = true;
@@ -195,7 +206,11 @@ async function serve(inputs: ServeInputs): Promise<void> {
     log.info({ signal, noticeMs, windowMs }, "stopping; a second signal forces");
     const { inTime } = await lifecycle.stop({ noticeMs, deadlineMs: settings.drain.deadlineMs });
     if (inTime) log.info({}, "stopped");
-    else log.error({ sockets: channels.connections }, "the deadline came before everything was closed");
+    else
+      log.error(
+        { sockets: channels.connections },
+        "the deadline came before everything was closed",
+      );
     process.exit(inTime ? 0 : 1);
   };
   const { noticeMs, windowMs } = settings.drain;
@@ -207,7 +222,16 @@ async function serve(inputs: ServeInputs): Promise<void> {
   process.on("unhandledRejection", (err) => log.error({ err }, "unhandled rejection"));
 
   lifecycle.ready();
-  log.info({ version: VERSION, port, tlsPort, opsPort: operations?.port ?? null, apps: config.apps.length }, "ready");
+  log.info(
+    {
+      version: VERSION,
+      port,
+      tlsPort,
+      opsPort: operations?.port ?? null,
+      apps: config.apps.length,
+    },
+    "ready",
+  );
   if (settings.log.format === "pretty") {
     const { host, pathPrefix, ops } = settings;
     process.stdout.write(
@@ -229,12 +253,22 @@ function channelsSettings({ settings }: LoadedConfig, maxConnections: number): C
   return { maxConnections, pathPrefix, trustedHops: proxy.trustedHops, websocket, http };
 }
 
-function connectionsAllowed(wanted: number | null, { limit, sockets, isLow }: DescriptorLimit, log: Logger): number {
+function connectionsAllowed(
+  wanted: number | null,
+  { limit, sockets, isLow }: DescriptorLimit,
+  log: Logger,
+): number {
   const allowed = Math.min(wanted ?? sockets, sockets);
   if (wanted !== null && wanted > sockets) {
-    log.warn({ maxConnections: wanted, openFiles: limit, allowed }, "the limit of open files allows fewer sockets");
+    log.warn(
+      { maxConnections: wanted, openFiles: limit, allowed },
+      "the limit of open files allows fewer sockets",
+    );
   } else if (wanted === null && isLow) {
-    log.warn({ openFiles: limit, allowed }, "the limit of open files is low: raise it with ulimit -n or LimitNOFILE");
+    log.warn(
+      { openFiles: limit, allowed },
+      "the limit of open files is low: raise it with ulimit -n or LimitNOFILE",
+    );
   }
   return allowed;
 }

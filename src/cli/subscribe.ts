@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { userOfChannel } from "../protocol/channel-name.ts";
-import { clientCommand, wholeNumber } from "./client-command.ts";
-import { CommandFailure, tellingFailures, UsageMistake } from "./command-failure.ts";
-import { eventJson, eventText, type ReceivedEvent } from "./event-line.ts";
-import { Subscriber } from "./subscriber.ts";
-import { TARGET_HELP, withTargetOptions, type TargetOptions } from "./target-options.ts";
-import { resolveTarget } from "./target.ts";
+import { clientCommand, wholeNumber } from "./client/client-command.ts";
+import { CommandFailure, tellingFailures, UsageMistake } from "./client/command-failure.ts";
+import { eventJson, eventText, type ReceivedEvent } from "./client/event-line.ts";
+import { Subscriber } from "./client/subscriber.ts";
+import { TARGET_HELP, withTargetOptions, type TargetOptions } from "./client/target-options.ts";
+import { resolveTarget } from "./client/target.ts";
 
 const MAX_TIMEOUT_MS = 2_147_483_647;
 

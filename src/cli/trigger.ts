@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import { userChannel } from "../protocol/channel-name.ts";
-import { ApiClient } from "./api-client.ts";
-import { attributeTable, memberOf, membersOf } from "./channel-attributes.ts";
-import { clientCommand } from "./client-command.ts";
-import { tellingFailures, UsageMistake } from "./command-failure.ts";
-import { printable } from "./printable.ts";
-import { TARGET_HELP, withTargetOptions, type TargetOptions } from "./target-options.ts";
-import { resolveTarget } from "./target.ts";
+import { ApiClient } from "./client/api-client.ts";
+import { attributeTable, memberOf, membersOf } from "./client/channel-attributes.ts";
+import { clientCommand } from "./client/client-command.ts";
+import { tellingFailures, UsageMistake } from "./client/command-failure.ts";
+import { printable } from "./client/printable.ts";
+import { TARGET_HELP, withTargetOptions, type TargetOptions } from "./client/target-options.ts";
+import { resolveTarget } from "./client/target.ts";
 
 interface TriggerOptions extends TargetOptions {
   readonly user?: string;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { LiveSocket, type ServerMessage } from "../../../src/cli/live-socket.ts";
+import { LiveSocket, type ServerMessage } from "../../../src/cli/client/live-socket.ts";
 import { ScriptedServer, type Script } from "./scripted-server.ts";
 
 const SHORT = { handshakeMs: 100, pongMs: 100 };

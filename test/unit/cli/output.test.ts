@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { attributeTable } from "../../../src/cli/channel-attributes.ts";
-import { eventJson, eventText, type ReceivedEvent } from "../../../src/cli/event-line.ts";
-import { printable } from "../../../src/cli/printable.ts";
-import { reconnectDelayMs } from "../../../src/cli/reconnection.ts";
-import { table } from "../../../src/cli/table.ts";
+import { attributeTable } from "../../../src/cli/client/channel-attributes.ts";
+import { eventJson, eventText, type ReceivedEvent } from "../../../src/cli/client/event-line.ts";
+import { printable } from "../../../src/cli/client/printable.ts";
+import { reconnectDelayMs } from "../../../src/cli/client/reconnection.ts";
+import { table } from "../../../src/cli/client/table.ts";
 
 const EVENT: ReceivedEvent = {
   at: new Date(2026, 0, 2, 3, 4, 5, 6),

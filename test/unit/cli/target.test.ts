@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { UsageMistake } from "../../../src/cli/command-failure.ts";
+import { UsageMistake } from "../../../src/cli/client/command-failure.ts";
 import {
   apiCredentials,
   keyOf,
   resolveTarget,
   signingCredentials,
-} from "../../../src/cli/target.ts";
-import type { TargetOptions } from "../../../src/cli/target-options.ts";
+} from "../../../src/cli/client/target.ts";
+import type { TargetOptions } from "../../../src/cli/client/target-options.ts";
 
 const STORED = { id: "1", key: "storedkey", secret: "storedsecret" };
 const ENV_APP = {

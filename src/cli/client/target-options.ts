@@ -3,7 +3,7 @@ import {
   APP_ID_VARIABLE,
   APP_KEY_VARIABLE,
   APP_SECRET_VARIABLE,
-} from "../ops/config/environment.ts";
+} from "../../ops/config/environment.ts";
 import { wholeNumber } from "./client-command.ts";
 
 /** A server and an app in one; what it says, no option about its parts can say too. */

@@ -1,6 +1,6 @@
-import type { QueryParameter } from "../protocol/query.ts";
-import { signRequest } from "../protocol/request-signature.ts";
-import { VERSION } from "../ops/version.ts";
+import type { QueryParameter } from "../../protocol/query.ts";
+import { signRequest } from "../../protocol/request-signature.ts";
+import { VERSION } from "../../ops/version.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { printable } from "./printable.ts";
 import { apiCredentials, type Target } from "./target.ts";

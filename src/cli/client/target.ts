@@ -3,7 +3,7 @@ import {
   APP_KEY_VARIABLE,
   APP_SECRET_VARIABLE,
   type Environment,
-} from "../ops/config/environment.ts";
+} from "../../ops/config/environment.ts";
 import { addressIn, addressOf, type Address } from "./address.ts";
 import { UsageMistake } from "./command-failure.ts";
 import { credentialsOf, type Credentials, type FoundCredentials } from "./credentials.ts";

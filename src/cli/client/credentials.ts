@@ -1,14 +1,14 @@
 import { resolve } from "node:path";
-import { NOT_YET_GENERATED } from "../ops/config/app-entry.ts";
-import { loadDefaultApp } from "../ops/config/default-app.ts";
+import { NOT_YET_GENERATED } from "../../ops/config/app-entry.ts";
+import { loadDefaultApp } from "../../ops/config/default-app.ts";
 import {
   APP_ID_VARIABLE,
   APP_KEY_VARIABLE,
   APP_SECRET_VARIABLE,
   type Environment,
-} from "../ops/config/environment.ts";
-import { ProblemList } from "../ops/config/problem.ts";
-import { signingKey } from "../protocol/app.ts";
+} from "../../ops/config/environment.ts";
+import { ProblemList } from "../../ops/config/problem.ts";
+import { signingKey } from "../../protocol/app.ts";
 import { UsageMistake } from "./command-failure.ts";
 import { serverVariable } from "./server-variable.ts";
 import { DEFAULT_DATA_DIR, type TargetOptions } from "./target-options.ts";

@@ -1,5 +1,5 @@
-import { CLOSE } from "../protocol/close-codes.ts";
-import { VERSION } from "../ops/version.ts";
+import { CLOSE } from "../../protocol/close-codes.ts";
+import { VERSION } from "../../ops/version.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { LiveSocket, PUSHER_TIMEOUTS, type Ending, type ServerMessage } from "./live-socket.ts";
 import { printable } from "./printable.ts";

@@ -1,5 +1,5 @@
-import { textFor, type Environment } from "../ops/config/environment.ts";
-import { settingsFields } from "../ops/config/settings.ts";
+import { textFor, type Environment } from "../../ops/config/environment.ts";
+import { settingsFields } from "../../ops/config/settings.ts";
 
 /**
  * The text of the variable for a setting of the server, by its path; undefined where there is none or it is empty. A server

@@ -1,5 +1,5 @@
-import { isPresenceChannel, isPrivateChannel, userChannel } from "../protocol/channel-name.ts";
-import { channelSigningText, sign, userSigningText } from "../protocol/signature.ts";
+import { isPresenceChannel, isPrivateChannel, userChannel } from "../../protocol/channel-name.ts";
+import { channelSigningText, sign, userSigningText } from "../../protocol/signature.ts";
 import { CommandFailure } from "./command-failure.ts";
 import { Connection } from "./connection.ts";
 import type { ReceivedEvent } from "./event-line.ts";

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { Environment } from "../ops/config/environment.ts";
+import type { Environment } from "../../ops/config/environment.ts";
 import { UsageMistake } from "./command-failure.ts";
 import { serverVariable } from "./server-variable.ts";
 import {
