@@ -31,7 +31,10 @@ const OLDEST_PROTOCOL = 4;
 const NEWEST_PROTOCOL = 7;
 
 /** The app's settings that a socket must satisfy, at its start and after each change of them. */
-export function connectionFault(app: App, socket: { secure: boolean; origin: string | null }): CloseReason | undefined {
+export function connectionFault(
+  app: App,
+  socket: { secure: boolean; origin: string | null },
+): CloseReason | undefined {
   if (!app.enabled) return CLOSE.appDisabled;
   if (app.forceTls && !socket.secure) return CLOSE.tlsRequired;
   if (!isOriginAllowed(socket.origin, app.allowedOrigins)) return CLOSE.originNotAllowed;
@@ -50,7 +53,8 @@ export function admit(node: Node, handshake: Handshake): Admission {
   if (key === undefined) return refuse(CLOSE.pathNotFound);
   if (version === undefined || version === "") return refuse(CLOSE.noProtocol);
   if (!/^\d{1,9}$/.test(version)) return refuse(CLOSE.invalidVersion);
-  if (protocol < OLDEST_PROTOCOL || protocol > NEWEST_PROTOCOL) return refuse(CLOSE.unsupportedProtocol);
+  if (protocol < OLDEST_PROTOCOL || protocol > NEWEST_PROTOCOL)
+    return refuse(CLOSE.unsupportedProtocol);
 
   const app = node.apps.byKey(key);
   if (app === undefined) return refuse(unknownKey(key));
@@ -63,7 +67,16 @@ export function admit(node: Node, handshake: Handshake): Admission {
   const socketId = `${node.number}.${number}`;
   const tenant = node.tenant(app);
   return {
-    session: new Session({ number, socketId, tenant, key, protocol, secure, origin, elapsedMs: node.clock.elapsedMs() }),
+    session: new Session({
+      number,
+      socketId,
+      tenant,
+      key,
+      protocol,
+      secure,
+      origin,
+      elapsedMs: node.clock.elapsedMs(),
+    }),
   };
 }
 

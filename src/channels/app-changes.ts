@@ -28,6 +28,8 @@ export function applyAppChange(node: Node, { appId, app }: AppChange): void {
 
 function faultAfterChange(session: Session): CloseReason | undefined {
   const { app } = session.tenant;
-  return connectionFault(app, session) ?? (activeKey(app, session.key) === undefined ? unknownKey(session.key) : undefined);
+  return (
+    connectionFault(app, session) ??
+    (activeKey(app, session.key) === undefined ? unknownKey(session.key) : undefined)
+  );
 }
-

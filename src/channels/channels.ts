@@ -37,7 +37,11 @@ export class Channels {
     this.#node = node;
     this.#liveness = new Liveness(node);
     this.#slowReaders = new SlowReaders(node);
-    this.#listener = new Listener(node, new Gateway(node, this.#liveness, this.#slowReaders), new Api(node));
+    this.#listener = new Listener(
+      node,
+      new Gateway(node, this.#liveness, this.#slowReaders),
+      new Api(node),
+    );
     node.bus.receive(fanOut(node, this.#listener, this.#slowReaders));
     this.#endApps = node.apps.onChange((change) => applyAppChange(node, change));
     this.#liveness.start();

@@ -15,7 +15,11 @@ export interface ClientEvent {
 }
 
 /** Sends a client's event to the other subscribers of its channel (contract 1.11). It is not cached, and not answered. */
-export async function sendClientEvent(node: Node, session: Session, clientEvent: ClientEvent): Promise<void> {
+export async function sendClientEvent(
+  node: Node,
+  session: Session,
+  clientEvent: ClientEvent,
+): Promise<void> {
   const { tenant } = session;
   const { event, channel, data } = clientEvent;
   const fault = clientEventFault(session, clientEvent);
@@ -42,7 +46,10 @@ export async function sendClientEvent(node: Node, session: Session, clientEvent:
   ]);
 }
 
-function clientEventFault(session: Session, { event, channel, data }: ClientEvent): string | undefined {
+function clientEventFault(
+  session: Session,
+  { event, channel, data }: ClientEvent,
+): string | undefined {
   const { app } = session.tenant;
   if (!app.clientEvents) {
     return "To send client events, you must enable this feature in the Settings page of your dashboard.";

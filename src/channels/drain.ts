@@ -41,9 +41,13 @@ export async function drainSockets(
     }
     await new Promise<void>((resolve) => clock.after(TICK_MS, resolve));
     for (const number of closing) if (sessions.get(number) === undefined) closing.delete(number);
-    onProgress({ socketsLeft: sessions.size, windowLeftMs: Math.max(0, endsAtMs - clock.elapsedMs()) });
+    onProgress({
+      socketsLeft: sessions.size,
+      windowLeftMs: Math.max(0, endsAtMs - clock.elapsedMs()),
+    });
     // A peer that does not answer the close frame would keep its socket for ever.
-    if (clock.elapsedMs() >= endsAtMs + CLOSE_GRACE_MS) for (const session of sessions.all()) session.socket.terminate();
+    if (clock.elapsedMs() >= endsAtMs + CLOSE_GRACE_MS)
+      for (const session of sessions.all()) session.socket.terminate();
   }
 }
 

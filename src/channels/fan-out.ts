@@ -11,7 +11,8 @@ import type { Topics } from "./topics.ts";
 export function fanOut(node: Node, topics: Topics, slowReaders: SlowReaders): BusReceiver {
   return (message) => {
     if (message.kind === "frame") return deliver(message);
-    for (const session of node.sessions.ofUser(message.appId, message.userId)) session.close(CLOSE.terminated);
+    for (const session of node.sessions.ofUser(message.appId, message.userId))
+      session.close(CLOSE.terminated);
   };
 
   function deliver(message: FrameMessage): void {
@@ -21,7 +22,8 @@ export function fanOut(node: Node, topics: Topics, slowReaders: SlowReaders): Bu
     channel.passed++;
     if (channel.subscribers === 0) return;
 
-    const except = message.exceptSocketId === undefined ? undefined : node.session(message.exceptSocketId);
+    const except =
+      message.exceptSocketId === undefined ? undefined : node.session(message.exceptSocketId);
     const skipped = except?.subscriptions?.has(channel.name) ? 1 : 0;
     const sent = topics.publish(channel.topic, message.frame, except);
     const receivers = channel.subscribers - skipped;

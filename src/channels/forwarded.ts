@@ -20,7 +20,10 @@ export function originationOf(
   if (trustedHops === 0) return { clientAddress: peer.address, secure: peer.secure };
   const address = atHop(headers.get("x-forwarded-for"), trustedHops) ?? peer.address;
   const proto = atHop(headers.get("x-forwarded-proto"), trustedHops)?.toLowerCase();
-  return { clientAddress: address, secure: proto === undefined ? peer.secure : proto === "https" || proto === "wss" };
+  return {
+    clientAddress: address,
+    secure: proto === undefined ? peer.secure : proto === "https" || proto === "wss",
+  };
 }
 
 function atHop(header: string | null, trustedHops: number): string | undefined {

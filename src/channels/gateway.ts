@@ -15,7 +15,13 @@ import { leaveAll, subscribe, unsubscribe } from "./subscribing.ts";
 
 const FIRST_PROTOCOL_WITHOUT_ERROR_BEFORE_CLOSE = 6;
 const ABNORMAL_CLOSURE = 1006;
-const KNOWN_CLOSE_CODES = new Set<number>([1000, 1001, 1002, 1009, ...Object.values(CLOSE).map(({ code }) => code)]);
+const KNOWN_CLOSE_CODES = new Set<number>([
+  1000,
+  1001,
+  1002,
+  1009,
+  ...Object.values(CLOSE).map(({ code }) => code),
+]);
 
 /**
  * Where the runtime's socket events come in and become the life of a session.
@@ -36,7 +42,8 @@ export class Gateway {
 
   /** Opens a socket only to say why it is not wanted. */
   refuse(socket: Socket, { reason, protocol }: Refusal): void {
-    if (protocol < FIRST_PROTOCOL_WITHOUT_ERROR_BEFORE_CLOSE) socket.sendText(errorFrame(reason.code, reason.text));
+    if (protocol < FIRST_PROTOCOL_WITHOUT_ERROR_BEFORE_CLOSE)
+      socket.sendText(errorFrame(reason.code, reason.text));
     socket.close(reason.code, closeFrameReason(reason.text));
   }
 
@@ -47,7 +54,8 @@ export class Gateway {
     node.sessions.add(session);
     tenant.counters.connectionsOpened++;
     if (tenant.app.authorizedConnections) {
-      session.authorizeByMs = node.clock.elapsedMs() + node.settings.websocket.authorizationTimeoutMs;
+      session.authorizeByMs =
+        node.clock.elapsedMs() + node.settings.websocket.authorizationTimeoutMs;
     }
     this.#liveness.watch(session);
     this.#enqueue(session, async () => {
@@ -104,9 +112,14 @@ export class Gateway {
     count(tenant.counters.connectionsClosed, KNOWN_CLOSE_CODES.has(code) ? code : ABNORMAL_CLOSURE);
     if (code === ABNORMAL_CLOSURE) this.#slowReaders.wasSlow(session);
     session.enqueue(async () => {
-      const held = [leaveAll(node, session), signOut(node, session), withdrawFromQuota(node, session)];
+      const held = [
+        leaveAll(node, session),
+        signOut(node, session),
+        withdrawFromQuota(node, session),
+      ];
       for (const outcome of await Promise.allSettled(held)) {
-        if (outcome.status === "rejected") this.#report(session, outcome.reason, "could not withdraw a closed socket");
+        if (outcome.status === "rejected")
+          this.#report(session, outcome.reason, "could not withdraw a closed socket");
       }
       if (node.apps.byId(tenant.id) === undefined && node.sessions.ofApp(tenant.id).size === 0) {
         node.tenants.delete(tenant.id);
@@ -114,7 +127,10 @@ export class Gateway {
     });
   }
 
-  #handle(session: Session, message: Exclude<ClientMessage, { kind: "ping" | "pong" }>): Promise<void> {
+  #handle(
+    session: Session,
+    message: Exclude<ClientMessage, { kind: "ping" | "pong" }>,
+  ): Promise<void> {
     switch (message.kind) {
       case "subscribe":
         return subscribe(this.#node, session, message);
@@ -140,6 +156,9 @@ export class Gateway {
   }
 
   #report(session: Session, error: unknown, message: string): void {
-    this.#node.log.error({ appId: session.tenant.id, socketId: session.socketId, err: error }, message);
+    this.#node.log.error(
+      { appId: session.tenant.id, socketId: session.socketId, err: error },
+      message,
+    );
   }
 }

@@ -73,13 +73,18 @@ export class Listener implements Topics {
 
   publish(topic: string, text: string, except: Session | undefined): number {
     if (this.#servers.length === 1) {
-      return except === undefined ? this.#servers[0]!.publish(topic, text) : except.socket.publishText(topic, text);
+      return except === undefined
+        ? this.#servers[0]!.publish(topic, text)
+        : except.socket.publishText(topic, text);
     }
     let sent = text.length;
     for (const server of this.#servers) {
       if (server.subscriberCount(topic) === 0) continue;
       const own = except !== undefined && except.server === server.id;
-      sent = Math.min(sent, own ? except.socket.publishText(topic, text) : server.publish(topic, text));
+      sent = Math.min(
+        sent,
+        own ? except.socket.publishText(topic, text) : server.publish(topic, text),
+      );
     }
     return sent;
   }
@@ -148,7 +153,11 @@ export class Listener implements Topics {
     }
   }
 
-  #fetch(request: Request, server: Server<SocketData>, tls: boolean): Response | Promise<Response> | undefined {
+  #fetch(
+    request: Request,
+    server: Server<SocketData>,
+    tls: boolean,
+  ): Response | Promise<Response> | undefined {
     const { url } = request;
     const pathStart = url.indexOf("/", url.indexOf("://") + 3);
     const queryStart = url.indexOf("?", pathStart);

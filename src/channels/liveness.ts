@@ -53,7 +53,10 @@ export class Liveness {
       session.authorizeByMs = undefined;
     }
     const { pingAfterMs, pongTimeoutMs, inactivityTimeoutMs } = this.#node.settings.websocket;
-    if (session.protocol < FIRST_PROTOCOL_WITH_PING && now - session.lastSpokeMs >= inactivityTimeoutMs) {
+    if (
+      session.protocol < FIRST_PROTOCOL_WITH_PING &&
+      now - session.lastSpokeMs >= inactivityTimeoutMs
+    ) {
       return session.close(CLOSE.inactive);
     }
     if (session.pingedAtMs !== undefined) {
@@ -69,7 +72,9 @@ export class Liveness {
   #nextLook(session: Session): number {
     const { pingAfterMs, pongTimeoutMs } = this.#node.settings.websocket;
     const next =
-      session.pingedAtMs === undefined ? session.lastHeardMs + pingAfterMs : session.pingedAtMs + pongTimeoutMs;
+      session.pingedAtMs === undefined
+        ? session.lastHeardMs + pingAfterMs
+        : session.pingedAtMs + pongTimeoutMs;
     return Math.min(next, session.authorizeByMs ?? next);
   }
 }

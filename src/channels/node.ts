@@ -84,7 +84,12 @@ export class Node implements NodeDependencies {
 
   /** Forgets the channel if nobody here is interested in it any more. */
   releaseChannel(tenant: Tenant, channel: LocalChannel): void {
-    if (channel.subscribers > 0 || channel.listeners > 0 || tenant.channels.get(channel.name) !== channel) return;
+    if (
+      channel.subscribers > 0 ||
+      channel.listeners > 0 ||
+      tenant.channels.get(channel.name) !== channel
+    )
+      return;
     tenant.channels.delete(channel.name);
     this.bus.unsubscribe(tenant.id, channel.name);
   }

@@ -110,7 +110,8 @@ export class Session {
   /** Sends the close frame, after what is queued. Later calls change nothing. */
   close(reason: CloseReason): void {
     if (!this.isLive) return;
-    if (this.protocol < FIRST_PROTOCOL_WITHOUT_ERROR_BEFORE_CLOSE) this.send(errorFrame(reason.code, reason.text));
+    if (this.protocol < FIRST_PROTOCOL_WITHOUT_ERROR_BEFORE_CLOSE)
+      this.send(errorFrame(reason.code, reason.text));
     this.state = "closing";
     this.socket.close(reason.code, closeFrameReason(reason.text));
   }

@@ -1,7 +1,11 @@
 import { activeKey } from "../protocol/app.ts";
 import { userChannel, watchersChannel } from "../protocol/channel-name.ts";
 import { echo } from "../protocol/client-message.ts";
-import { signinSuccessFrame, watchlistEventsFrame, type WatchlistEvent } from "../protocol/frames.ts";
+import {
+  signinSuccessFrame,
+  watchlistEventsFrame,
+  type WatchlistEvent,
+} from "../protocol/frames.ts";
 import { parseUser, type User } from "../protocol/identity.ts";
 import { parseAuthToken, userSigningText, verify } from "../protocol/signature.ts";
 import { authorize } from "./authorization.ts";
@@ -18,13 +22,20 @@ const WATCHLIST_LIMIT_CODE = 4302;
  * app has watchlists, on the channels about each watched user. Listening comes before asking who is online, and the
  * asking is repeated when something passed meanwhile: what the client hears last is true.
  */
-export async function signIn(node: Node, session: Session, auth: string, userData: string): Promise<void> {
+export async function signIn(
+  node: Node,
+  session: Session,
+  auth: string,
+  userData: string,
+): Promise<void> {
   const { tenant } = session;
   const { app } = tenant;
   const token = parseAuthToken(auth);
-  if (token === undefined) return session.sendError(null, "Invalid signin: auth should be of format 'key:signature'");
+  if (token === undefined)
+    return session.sendError(null, "Invalid signin: auth should be of format 'key:signature'");
   const key = activeKey(app, token.key);
-  if (key === undefined) return session.sendError(null, `Invalid key in signin auth data: '${echo(token.key)}'`);
+  if (key === undefined)
+    return session.sendError(null, `Invalid key in signin auth data: '${echo(token.key)}'`);
   if (!verify(key.secret, userSigningText(session.socketId, userData), token.signature)) {
     return session.sendError(
       null,
@@ -36,7 +47,10 @@ export async function signIn(node: Node, session: Session, auth: string, userDat
   const user = parsed.value;
   if (session.user !== undefined) {
     if (session.user.userId === user.userId) return session.send(signinSuccessFrame(userData));
-    return session.sendError(null, "Invalid signin: the connection is already signed in as another user");
+    return session.sendError(
+      null,
+      "Invalid signin: the connection is already signed in as another user",
+    );
   }
 
   await enter(node, session, user);

@@ -23,7 +23,6 @@ import type { Node } from "./node.ts";
 import type { ChannelHolding, ChannelState } from "./ports/roster.ts";
 import type { Session, Subscription } from "./session.ts";
 
-
 export interface SubscribeRequest {
   readonly channel: string;
   readonly auth: string | undefined;
@@ -37,7 +36,11 @@ export interface SubscribeRequest {
  * the same time both tell the truth whatever order their answers come in. The client hears of its success before any
  * event of the channel, for its socket joins the topic in the same turn in which the success is sent.
  */
-export async function subscribe(node: Node, session: Session, request: SubscribeRequest): Promise<void> {
+export async function subscribe(
+  node: Node,
+  session: Session,
+  request: SubscribeRequest,
+): Promise<void> {
   const { tenant } = session;
   const name = request.channel;
   const fault = subscribeFault(session, request);
@@ -45,7 +48,8 @@ export async function subscribe(node: Node, session: Session, request: Subscribe
   let member: Member | undefined;
   if (isPresenceChannel(name)) {
     const parsed = presenceMember(session, request);
-    if ("fault" in parsed) return session.sendError(null, `Invalid presence subscription to ${name}: ${parsed.fault}`);
+    if ("fault" in parsed)
+      return session.sendError(null, `Invalid presence subscription to ${name}: ${parsed.fault}`);
     member = parsed.value;
   }
 
@@ -68,7 +72,11 @@ export async function subscribe(node: Node, session: Session, request: Subscribe
   if (!session.isLive) return;
 
   tenant.counters.subscribes++;
-  session.send(member === undefined ? subscriptionSucceededFrame(name) : presenceSucceededFrame(name, state.members));
+  session.send(
+    member === undefined
+      ? subscriptionSucceededFrame(name)
+      : presenceSucceededFrame(name, state.members),
+  );
   session.socket.subscribe(channel.topic);
   if (announcesCount(session, name)) session.send(subscriptionCountFrame(name, state.subscribers));
   if (isCacheChannel(name)) await sendCached(node, session, channel);
@@ -100,9 +108,13 @@ async function leave(node: Node, session: Session, subscription: Subscription): 
   await held;
 }
 
-function subscribeFault(session: Session, { channel: name, auth, channelData }: SubscribeRequest): string | undefined {
+function subscribeFault(
+  session: Session,
+  { channel: name, auth, channelData }: SubscribeRequest,
+): string | undefined {
   const { app } = session.tenant;
-  if (!isValidChannelName(name, app.limits.channelNameLength)) return `Invalid channel name: ${echo(name)}`;
+  if (!isValidChannelName(name, app.limits.channelNameLength))
+    return `Invalid channel name: ${echo(name)}`;
   if (session.subscriptions?.has(name)) return `Existing subscription to channel ${name}`;
   const limit = app.limits.subscriptionsPerConnection;
   if (limit !== null && (session.subscriptions?.size ?? 0) >= limit) {
@@ -131,7 +143,8 @@ function subscribeFault(session: Session, { channel: name, auth, channelData }: 
 
 /** A signed-in user needs no `channel_data`; where it is given, it counts (contract 1.10). */
 function presenceMember(session: Session, request: SubscribeRequest): Parsed<Member> {
-  if (request.channelData !== undefined) return parseMember(request.channelData, session.tenant.app.limits);
+  if (request.channelData !== undefined)
+    return parseMember(request.channelData, session.tenant.app.limits);
   if (session.user !== undefined) return { value: session.user };
   return { fault: "channel_data is required unless the connection is signed in" };
 }
@@ -163,9 +176,14 @@ function release(session: Session, { channel, member }: Subscription): void {
 }
 
 /** Tells the Roster what this node holds of the subscription's channel now. Undefined means that it was refused. */
-async function hold(node: Node, session: Session, { channel, member }: Subscription): Promise<ChannelState | undefined> {
+async function hold(
+  node: Node,
+  session: Session,
+  { channel, member }: Subscription,
+): Promise<ChannelState | undefined> {
   const { tenant } = session;
-  if (userOfChannel(channel.name) !== undefined) return { subscribers: channel.subscribers, members: [] };
+  if (userOfChannel(channel.name) !== undefined)
+    return { subscribers: channel.subscribers, members: [] };
   const holding: ChannelHolding = {
     appId: tenant.id,
     channel: channel.name,
@@ -187,7 +205,9 @@ async function hold(node: Node, session: Session, { channel, member }: Subscript
 
 function announcesCount(session: Session, channel: string): boolean {
   return (
-    session.tenant.app.subscriptionCount && !isPresenceChannel(channel) && userOfChannel(channel) === undefined
+    session.tenant.app.subscriptionCount &&
+    !isPresenceChannel(channel) &&
+    userOfChannel(channel) === undefined
   );
 }
 

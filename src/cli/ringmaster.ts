@@ -1,19 +1,18 @@
 #!/usr/bin/env bun
-import { Command } from "commander";
 import { VERSION } from "../ops/version.ts";
 import { appsCommand } from "./apps.ts";
 import { channelsCommand } from "./channels.ts";
+import { clientCommand } from "./client/client-command.ts";
 import { configCommand } from "./config.ts";
 import { serveCommand } from "./serve.ts";
 import { subscribeCommand } from "./subscribe.ts";
 import { triggerCommand } from "./trigger.ts";
 
-const program = new Command("ringmaster")
+const program = clientCommand("ringmaster")
   .description(
     "A self-hosted Pusher Channels: existing Pusher clients and server libraries use it unchanged.",
   )
   .version(VERSION)
-  .showHelpAfterError("(--help shows what is possible)")
   .addCommand(serveCommand())
   .addCommand(subscribeCommand())
   .addCommand(triggerCommand())

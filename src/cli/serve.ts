@@ -1,11 +1,10 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import type { Logger } from "pino";
 import { Channels } from "../channels/channels.ts";
 import { systemClock } from "../channels/ports/clock.ts";
 import type { ChannelsSettings } from "../channels/settings.ts";
-import { loadConfig, type LoadedConfig } from "../ops/config/load.ts";
+import { loadConfig, type ConfigInputs, type LoadedConfig } from "../ops/config/load.ts";
 import { ConfigError } from "../ops/config/problem.ts";
-import { settingsFields } from "../ops/config/settings.ts";
 import { ConfigWatcher } from "../ops/config/watch.ts";
 import { descriptorLimit, type DescriptorLimit } from "../ops/file-descriptors.ts";
 import { Lifecycle } from "../ops/lifecycle.ts";
@@ -18,21 +17,16 @@ import { MemoryBus } from "../stores/memory/bus.ts";
 import { MemoryCache } from "../stores/memory/cache.ts";
 import { MemoryRoster } from "../stores/memory/roster.ts";
 import { banner } from "./banner.ts";
+import { addConfigFlags, configInputsFrom } from "./config-flags.ts";
 
 /** ^C is a person who waits: no load balancer has to notice, and the sockets go within a second. */
 const INTERRUPT_WINDOW_MS = 1_000;
 
 export function serveCommand(): Command {
-  const command = new Command("serve")
-    .description(
-      "Run the server. With no configuration it serves one app with generated credentials.",
-    )
-    .option("--config <file>", "configuration file, YAML or JSON (RINGMASTER_CONFIG)");
-  for (const field of settingsFields) {
-    if (field.flagName === null) continue;
-    command.addOption(new Option(`${field.flagName} <value>`, field.notes.about).argParser(String));
-  }
-  return command
+  const command = new Command("serve").description(
+    "Run the server. With no configuration it serves one app with generated credentials.",
+  );
+  return addConfigFlags(command)
     .addHelpText(
       "after",
       `
@@ -45,28 +39,11 @@ Examples:
 
 SIGTERM drains and exits with 0; a second one forces. SIGHUP reads the configuration again.`,
     )
-    .action(async (options: Record<string, string>) => {
-      const { config: file, ...rest } = options;
-      const flags: Record<string, string> = {};
-      for (const field of settingsFields) {
-        const value = field.flagName === null ? undefined : rest[attributeName(field.flagName)];
-        if (value !== undefined) flags[field.path] = value;
-      }
-      await serve({ file, flags });
-    });
-}
-
-function attributeName(flagName: string): string {
-  return flagName.slice(2).replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
-
-interface ServeInputs {
-  readonly file: string | undefined;
-  readonly flags: Readonly<Record<string, string>>;
+    .action(async () => serve(configInputsFrom(command)));
 }
 
 /** The composition root: the one place that knows every part. */
-async function serve(inputs: ServeInputs): Promise<void> {
+async function serve(inputs: Pick<ConfigInputs, "file" | "flags">): Promise<void> {
   const load = (): Promise<LoadedConfig> => loadConfig({ ...inputs, env: process.env });
   let config: LoadedConfig;
   try {

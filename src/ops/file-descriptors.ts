@@ -21,7 +21,8 @@ export function descriptorLimit(): DescriptorLimit {
 /** Reads the text of /proc/self/limits. */
 export function descriptorLimitIn(limits: string): DescriptorLimit {
   const soft = /^Max open files\s+(\S+)/m.exec(limits)?.[1];
-  const limit = soft === undefined || soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
+  const limit =
+    soft === undefined || soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
   const sockets = Math.max(1, limit - RESERVED);
   return { limit, sockets, isLow: sockets < COMFORTABLE };
 }

@@ -20,5 +20,8 @@ export function createLog({ level, format }: LogOptions): Logger {
   };
   if (format === "json") return pino(options);
   // Without its worker thread: a line is written before the process may die of what it tells.
-  return pino(options, pretty({ sync: true, colorize: process.stdout.isTTY, translateTime: "HH:MM:ss" }));
+  return pino(
+    options,
+    pretty({ sync: true, colorize: process.stdout.isTTY, translateTime: "HH:MM:ss" }),
+  );
 }

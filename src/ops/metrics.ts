@@ -68,9 +68,24 @@ const eventLoopDelay = monitorEventLoopDelay({ resolution: 20 });
 /** Every metric that there is, in the order of docs/operations.md. Labels never hold what a client may choose. */
 export const METRICS: readonly Metric[] = [
   perApp("gauge", "ringmaster_connections", "Sockets open now.", (figures) => figures.connections),
-  perApp("gauge", "ringmaster_channels", "Channels that this process has subscribers or listeners for.", (figures) => figures.channels),
-  perApp("gauge", "ringmaster_subscriptions", "Subscriptions of this process's sockets.", (figures) => figures.subscriptions),
-  perApp("counter", "ringmaster_connections_opened_total", "Sockets admitted.", ({ counters }) => counters.connectionsOpened),
+  perApp(
+    "gauge",
+    "ringmaster_channels",
+    "Channels that this process has subscribers or listeners for.",
+    (figures) => figures.channels,
+  ),
+  perApp(
+    "gauge",
+    "ringmaster_subscriptions",
+    "Subscriptions of this process's sockets.",
+    (figures) => figures.subscriptions,
+  ),
+  perApp(
+    "counter",
+    "ringmaster_connections_opened_total",
+    "Sockets admitted.",
+    ({ counters }) => counters.connectionsOpened,
+  ),
   {
     type: "counter",
     name: "ringmaster_connections_closed_total",
@@ -78,20 +93,71 @@ export const METRICS: readonly Metric[] = [
     labels: ["app", "code"],
     *read(sources) {
       for (const { appId, counters } of sources.tenants()) {
-        for (const [code, closed] of counters.connectionsClosed) yield [closed, { app: appId, code }];
+        for (const [code, closed] of counters.connectionsClosed)
+          yield [closed, { app: appId, code }];
       }
     },
   },
-  perApp("counter", "ringmaster_slow_readers_closed_total", "Sockets closed because they did not read what they were sent.", ({ counters }) => counters.slowReadersClosed),
-  perApp("counter", "ringmaster_subscribes_total", "Subscriptions that succeeded.", ({ counters }) => counters.subscribes),
-  perApp("counter", "ringmaster_messages_received_total", "Frames received from clients.", ({ counters }) => counters.messagesReceived),
-  perApp("counter", "ringmaster_client_events_total", "Client events passed on.", ({ counters }) => counters.clientEvents),
-  perApp("counter", "ringmaster_client_events_rate_limited_total", "Client events refused with 4301.", ({ counters }) => counters.clientEventsRefusedByRate),
-  perApp("counter", "ringmaster_events_published_total", "Events accepted by the HTTP API, one for each channel.", ({ counters }) => counters.eventsPublished),
-  perApp("counter", "ringmaster_deliveries_total", "Frames handed to sockets by fan-out.", ({ counters }) => counters.deliveries),
-  perApp("counter", "ringmaster_delivered_bytes_total", "Characters of those frames.", ({ counters }) => counters.deliveredBytes),
-  perApp("counter", "ringmaster_cache_misses_total", "Subscriptions to a cache channel that had no event.", ({ counters }) => counters.cacheMisses),
-  perApp("counter", "ringmaster_errors_sent_total", "pusher:error frames sent.", ({ counters }) => counters.errorsSent),
+  perApp(
+    "counter",
+    "ringmaster_slow_readers_closed_total",
+    "Sockets closed because they did not read what they were sent.",
+    ({ counters }) => counters.slowReadersClosed,
+  ),
+  perApp(
+    "counter",
+    "ringmaster_subscribes_total",
+    "Subscriptions that succeeded.",
+    ({ counters }) => counters.subscribes,
+  ),
+  perApp(
+    "counter",
+    "ringmaster_messages_received_total",
+    "Frames received from clients.",
+    ({ counters }) => counters.messagesReceived,
+  ),
+  perApp(
+    "counter",
+    "ringmaster_client_events_total",
+    "Client events passed on.",
+    ({ counters }) => counters.clientEvents,
+  ),
+  perApp(
+    "counter",
+    "ringmaster_client_events_rate_limited_total",
+    "Client events refused with 4301.",
+    ({ counters }) => counters.clientEventsRefusedByRate,
+  ),
+  perApp(
+    "counter",
+    "ringmaster_events_published_total",
+    "Events accepted by the HTTP API, one for each channel.",
+    ({ counters }) => counters.eventsPublished,
+  ),
+  perApp(
+    "counter",
+    "ringmaster_deliveries_total",
+    "Frames handed to sockets by fan-out.",
+    ({ counters }) => counters.deliveries,
+  ),
+  perApp(
+    "counter",
+    "ringmaster_delivered_bytes_total",
+    "Characters of those frames.",
+    ({ counters }) => counters.deliveredBytes,
+  ),
+  perApp(
+    "counter",
+    "ringmaster_cache_misses_total",
+    "Subscriptions to a cache channel that had no event.",
+    ({ counters }) => counters.cacheMisses,
+  ),
+  perApp(
+    "counter",
+    "ringmaster_errors_sent_total",
+    "pusher:error frames sent.",
+    ({ counters }) => counters.errorsSent,
+  ),
   {
     type: "counter",
     name: "ringmaster_api_requests_total",
@@ -106,12 +172,39 @@ export const METRICS: readonly Metric[] = [
       }
     },
   },
-  ofProcess("gauge", "ringmaster_max_connections", "Sockets that this process takes in all.", (sources) => sources.maxConnections),
-  ofProcess("gauge", "ringmaster_cache_bytes", "Memory that the last events of cache channels take.", (sources) => sources.cacheBytes()),
-  ofProcess("gauge", "ringmaster_ready", "1 while ready, 0 while starting or draining.", (sources) => (sources.state() === "ready" ? 1 : 0)),
-  ofProcess("gauge", "ringmaster_draining", "1 while draining.", (sources) => (sources.state() === "draining" ? 1 : 0)),
-  ofProcess("gauge", "ringmaster_drain_window_left_seconds", "What is left of the drain window; 0 unless draining.", (sources) => sources.drainWindowLeftMs() / 1000),
-  ofProcess("gauge", "ringmaster_configuration_ok", "0 while the configuration file is wrong and the one before it is in force.", (sources) => (sources.configurationOk() ? 1 : 0)),
+  ofProcess(
+    "gauge",
+    "ringmaster_max_connections",
+    "Sockets that this process takes in all.",
+    (sources) => sources.maxConnections,
+  ),
+  ofProcess(
+    "gauge",
+    "ringmaster_cache_bytes",
+    "Memory that the last events of cache channels take.",
+    (sources) => sources.cacheBytes(),
+  ),
+  ofProcess(
+    "gauge",
+    "ringmaster_ready",
+    "1 while ready, 0 while starting or draining.",
+    (sources) => (sources.state() === "ready" ? 1 : 0),
+  ),
+  ofProcess("gauge", "ringmaster_draining", "1 while draining.", (sources) =>
+    sources.state() === "draining" ? 1 : 0,
+  ),
+  ofProcess(
+    "gauge",
+    "ringmaster_drain_window_left_seconds",
+    "What is left of the drain window; 0 unless draining.",
+    (sources) => sources.drainWindowLeftMs() / 1000,
+  ),
+  ofProcess(
+    "gauge",
+    "ringmaster_configuration_ok",
+    "0 while the configuration file is wrong and the one before it is in force.",
+    (sources) => (sources.configurationOk() ? 1 : 0),
+  ),
   {
     type: "gauge",
     name: "ringmaster_build_info",
@@ -121,19 +214,41 @@ export const METRICS: readonly Metric[] = [
       yield [1, { version: sources.version }];
     },
   },
-  ofProcess("gauge", "ringmaster_event_loop_delay_p99_seconds", "How late the event loop came to its work, 99th percentile since the last scrape.", () => {
-    const delayNs = eventLoopDelay.percentile(99);
-    eventLoopDelay.reset();
-    return Number.isFinite(delayNs) ? delayNs / 1e9 : 0;
-  }),
-  ofProcess("counter", "process_cpu_seconds_total", "CPU time of the process, user and system.", () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
-  }),
-  ofProcess("gauge", "process_resident_memory_bytes", "Resident memory.", () => process.memoryUsage.rss()),
+  ofProcess(
+    "gauge",
+    "ringmaster_event_loop_delay_p99_seconds",
+    "How late the event loop came to its work, 99th percentile since the last scrape.",
+    () => {
+      const delayNs = eventLoopDelay.percentile(99);
+      eventLoopDelay.reset();
+      return Number.isFinite(delayNs) ? delayNs / 1e9 : 0;
+    },
+  ),
+  ofProcess(
+    "counter",
+    "process_cpu_seconds_total",
+    "CPU time of the process, user and system.",
+    () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    },
+  ),
+  ofProcess("gauge", "process_resident_memory_bytes", "Resident memory.", () =>
+    process.memoryUsage.rss(),
+  ),
   ofProcess("gauge", "process_open_fds", "Open file descriptors.", openDescriptors),
-  ofProcess("gauge", "process_max_fds", "File descriptors that the process may open.", (sources) => sources.descriptors.limit),
-  ofProcess("gauge", "process_start_time_seconds", "When the process started, since the Unix epoch.", () => Math.round(performance.timeOrigin / 1000)),
+  ofProcess(
+    "gauge",
+    "process_max_fds",
+    "File descriptors that the process may open.",
+    (sources) => sources.descriptors.limit,
+  ),
+  ofProcess(
+    "gauge",
+    "process_start_time_seconds",
+    "When the process started, since the Unix epoch.",
+    () => Math.round(performance.timeOrigin / 1000),
+  ),
 ];
 
 function openDescriptors(): number {
@@ -168,7 +283,8 @@ export class Metrics {
   scrape(): Promise<string> {
     for (const { metric, instrument } of this.#instruments) {
       instrument.reset();
-      for (const [value, labels = {}] of metric.read(this.#sources)) instrument.inc({ ...labels }, value);
+      for (const [value, labels = {}] of metric.read(this.#sources))
+        instrument.inc({ ...labels }, value);
     }
     return this.#registry.metrics();
   }

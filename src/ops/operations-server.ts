@@ -28,7 +28,9 @@ export class OperationsServer {
         "/healthz": () => text("ok\n"),
         "/readyz": () => (state() === "ready" ? text("ready\n") : text(`${state()}\n`, 503)),
         "/metrics": async () =>
-          new Response(await metrics.scrape(), { headers: { "content-type": metrics.contentType } }),
+          new Response(await metrics.scrape(), {
+            headers: { "content-type": metrics.contentType },
+          }),
       },
       fetch: () => text("Here are /healthz, /readyz and /metrics\n", 404),
     });

@@ -10,7 +10,12 @@ export type ClientMessage =
     }
   | { readonly kind: "unsubscribe"; readonly channel: string }
   | { readonly kind: "signin"; readonly auth: string; readonly userData: string }
-  | { readonly kind: "client-event"; readonly event: string; readonly channel: string; readonly data: string };
+  | {
+      readonly kind: "client-event";
+      readonly event: string;
+      readonly channel: string;
+      readonly data: string;
+    };
 
 export type ParsedMessage = ClientMessage | { readonly kind: "invalid"; readonly message: string };
 
@@ -57,7 +62,12 @@ function read(parsed: unknown): ParsedMessage {
       const data = fields(message["data"]);
       const channel = text(data["channel"]);
       if (channel === undefined) return invalid("Invalid subscribe: must contain channel");
-      return { kind: "subscribe", channel, auth: text(data["auth"]), channelData: text(data["channel_data"]) };
+      return {
+        kind: "subscribe",
+        channel,
+        auth: text(data["auth"]),
+        channelData: text(data["channel_data"]),
+      };
     }
     case "pusher:unsubscribe": {
       const channel = text(fields(message["data"])["channel"]);
@@ -68,7 +78,8 @@ function read(parsed: unknown): ParsedMessage {
       const data = fields(message["data"]);
       const auth = text(data["auth"]);
       const userData = text(data["user_data"]);
-      if (auth === undefined || userData === undefined) return invalid("Invalid signin: must contain auth and user_data");
+      if (auth === undefined || userData === undefined)
+        return invalid("Invalid signin: must contain auth and user_data");
       return { kind: "signin", auth, userData };
     }
   }
@@ -86,5 +97,10 @@ function read(parsed: unknown): ParsedMessage {
     return invalid("Client event rejected - client events must be prefixed by 'client-'");
   }
   // Other clients expect a string: Swift drops an object and Java cannot cast it, while pusher-js decodes either.
-  return { kind: "client-event", event, channel, data: typeof data === "string" ? data : JSON.stringify(data) };
+  return {
+    kind: "client-event",
+    event,
+    channel,
+    data: typeof data === "string" ? data : JSON.stringify(data),
+  };
 }

@@ -15,7 +15,10 @@ export interface CloseReason {
  * A code of 4300 and above makes pusher-js give up too, so those are sent as `pusher:error` and never close a socket.
  */
 export const CLOSE = {
-  tlsRequired: { code: 4000, text: "Application only accepts SSL connections, reconnect using wss://" },
+  tlsRequired: {
+    code: 4000,
+    text: "Application only accepts SSL connections, reconnect using wss://",
+  },
   appDisabled: { code: 4003, text: "Application disabled" },
   overQuota: { code: 4004, text: "Account over quota" },
   pathNotFound: { code: 4005, text: "Path not found" },
@@ -33,7 +36,10 @@ export const CLOSE = {
 
 /** The hosted server's words, although there are no clusters here: client libraries and people look for them. */
 export function unknownKey(key: string): CloseReason {
-  return { code: 4001, text: `App key ${key} not in this cluster. Did you forget to specify the cluster?` };
+  return {
+    code: 4001,
+    text: `App key ${key} not in this cluster. Did you forget to specify the cluster?`,
+  };
 }
 
 const MAX_REASON_BYTES = 123;

@@ -8,7 +8,10 @@
 export const PING_FRAME = '{"event":"pusher:ping","data":{}}';
 export const PONG_FRAME = '{"event":"pusher:pong","data":"{}"}';
 
-export function connectionEstablishedFrame(socketId: string, activityTimeoutSeconds: number): string {
+export function connectionEstablishedFrame(
+  socketId: string,
+  activityTimeoutSeconds: number,
+): string {
   const data = JSON.stringify({ socket_id: socketId, activity_timeout: activityTimeoutSeconds });
   return `{"event":"pusher:connection_established","data":${JSON.stringify(data)}}`;
 }
@@ -37,7 +40,10 @@ export function presenceSucceededFrame(channel: string, members: readonly Member
 
 export function memberAddedFrame(channel: string, member: Member): string {
   const id = JSON.stringify(member.userId);
-  const data = member.infoJson === null ? `{"user_id":${id}}` : `{"user_id":${id},"user_info":${member.infoJson}}`;
+  const data =
+    member.infoJson === null
+      ? `{"user_id":${id}}`
+      : `{"user_id":${id},"user_info":${member.infoJson}}`;
   return `{"event":"pusher_internal:member_added","channel":${JSON.stringify(channel)},"data":${JSON.stringify(data)}}`;
 }
 
@@ -74,7 +80,12 @@ export function eventFrame(channel: string, event: string, data: string): string
 }
 
 /** `userId` is given on presence channels only: it is what the receivers may trust about the sender. */
-export function clientEventFrame(channel: string, event: string, data: string, userId: string | undefined): string {
+export function clientEventFrame(
+  channel: string,
+  event: string,
+  data: string,
+  userId: string | undefined,
+): string {
   const user = userId === undefined ? "" : `,"user_id":${JSON.stringify(userId)}`;
   return `{"event":${JSON.stringify(event)},"channel":${JSON.stringify(channel)},"data":${JSON.stringify(data)}${user}}`;
 }

@@ -23,7 +23,8 @@ function parseObject(json: string): Readonly<Record<string, unknown>> | undefine
 }
 
 function infoFault(infoJson: string | null, limits: AppLimits): string | undefined {
-  if (infoJson === null || Buffer.byteLength(infoJson) <= limits.presenceUserInfoBytes) return undefined;
+  if (infoJson === null || Buffer.byteLength(infoJson) <= limits.presenceUserInfoBytes)
+    return undefined;
   return `user_info exceeds the allowed maximum (${limits.presenceUserInfoBytes} bytes)`;
 }
 
@@ -38,7 +39,10 @@ export function parseMember(channelData: string, limits: AppLimits): Parsed<Memb
   if ((typeof id !== "string" && typeof id !== "number") || id === "") {
     return { fault: "channel_data must contain a user_id" };
   }
-  const userId = typeof id === "string" || Number.isSafeInteger(id) ? String(id) : digitsOfUserId(channelData, id);
+  const userId =
+    typeof id === "string" || Number.isSafeInteger(id)
+      ? String(id)
+      : digitsOfUserId(channelData, id);
   if (userId.length > limits.userIdLength) {
     return { fault: `user_id exceeds the allowed maximum (${limits.userIdLength} characters)` };
   }
@@ -51,10 +55,13 @@ export function parseMember(channelData: string, limits: AppLimits): Parsed<Memb
 /** A numeric id as it was written: a double would make one user of two whose ids differ in the last of many digits. */
 function digitsOfUserId(channelData: string, id: number): string {
   const digits = new Map<unknown, string | undefined>();
-  const parsed: unknown = JSON.parse(channelData, function (this: unknown, name, value, context?: { source?: string }) {
-    if (name === "user_id") digits.set(this, context?.source);
-    return value as unknown;
-  });
+  const parsed: unknown = JSON.parse(
+    channelData,
+    function (this: unknown, name, value, context?: { source?: string }) {
+      if (name === "user_id") digits.set(this, context?.source);
+      return value as unknown;
+    },
+  );
   return digits.get(parsed) ?? String(id);
 }
 
@@ -63,9 +70,12 @@ export function parseUser(userData: string, limits: AppLimits): Parsed<User> {
   const data = parseObject(userData);
   if (data === undefined) return { fault: "user_data is not a JSON object" };
   const userId = data["id"];
-  if (typeof userId !== "string" || userId === "") return { fault: "user_data must contain an id, a non-empty string" };
+  if (typeof userId !== "string" || userId === "")
+    return { fault: "user_data must contain an id, a non-empty string" };
   if (userId.length > limits.userIdLength) {
-    return { fault: `the user's id exceeds the allowed maximum (${limits.userIdLength} characters)` };
+    return {
+      fault: `the user's id exceeds the allowed maximum (${limits.userIdLength} characters)`,
+    };
   }
 
   const info = data["user_info"];
@@ -79,5 +89,7 @@ export function parseUser(userData: string, limits: AppLimits): Parsed<User> {
   }
   const distinct = [...new Set(named as string[])];
   const watchlist = distinct.slice(0, limits.watchlistUsers);
-  return { value: { userId, infoJson, watchlist, watchlistCut: distinct.length > watchlist.length } };
+  return {
+    value: { userId, infoJson, watchlist, watchlistCut: distinct.length > watchlist.length },
+  };
 }

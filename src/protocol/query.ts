@@ -16,7 +16,7 @@ export function parseQuery(query: string): QueryParameter[] {
   const parameters: QueryParameter[] = [];
   const escaped = query.includes("%") || query.includes("+");
   // By index rather than by split: this runs for every publish.
-  for (let start = 0; start < query.length; ) {
+  for (let start = 0; start < query.length;) {
     const ampersand = query.indexOf("&", start);
     const end = ampersand === -1 ? query.length : ampersand;
     if (end > start) {

@@ -55,7 +55,11 @@ export function signRequest(key: AppKey, request: SignedRequest, nowMs: number):
  * Checks a request in the hosted server's order and words: key, version, timestamp, signature, and at last that the
  * body is the one that was signed for. Answers what is wrong, or undefined. Every fault is a 401.
  */
-export function requestSignatureFault(app: App, request: SignedRequest, nowMs: number): string | undefined {
+export function requestSignatureFault(
+  app: App,
+  request: SignedRequest,
+  nowMs: number,
+): string | undefined {
   const { query } = request;
   const authKey = authValue(query, "auth_key");
   if (!authKey) return "Missing parameter: auth_key";
@@ -84,7 +88,9 @@ export function requestSignatureFault(app: App, request: SignedRequest, nowMs: n
   if (digest === undefined) {
     return request.body.length > 0 ? "Missing parameter: body_md5" : undefined;
   }
-  return digest === md5Hex(request.body) ? undefined : "Invalid body_md5: it is not the MD5 of the body that was received";
+  return digest === md5Hex(request.body)
+    ? undefined
+    : "Invalid body_md5: it is not the MD5 of the body that was received";
 }
 
 /** These names may be written in capitals: they are signed in lower case. */

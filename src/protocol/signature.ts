@@ -21,8 +21,14 @@ export function md5Hex(bytes: string | Uint8Array): string {
 }
 
 /** What a subscription to a private or presence channel signs (contract 3). */
-export function channelSigningText(socketId: string, channel: string, channelData?: string): string {
-  return channelData === undefined ? `${socketId}:${channel}` : `${socketId}:${channel}:${channelData}`;
+export function channelSigningText(
+  socketId: string,
+  channel: string,
+  channelData?: string,
+): string {
+  return channelData === undefined
+    ? `${socketId}:${channel}`
+    : `${socketId}:${channel}:${channelData}`;
 }
 
 /** What a sign-in signs (contract 3). */

@@ -7,7 +7,10 @@ export interface CountState {
   readonly announcedAtMs: number;
 }
 
-export const NOTHING_ANNOUNCED: CountState = { announced: undefined, announcedAtMs: Number.NEGATIVE_INFINITY };
+export const NOTHING_ANNOUNCED: CountState = {
+  announced: undefined,
+  announcedAtMs: Number.NEGATIVE_INFINITY,
+};
 
 export type CountDecision =
   | { readonly kind: "announce"; readonly state: CountState }

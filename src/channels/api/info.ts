@@ -22,17 +22,26 @@ export function refuseUnknown(info: ReadonlySet<string>, known: readonly InfoAtt
   for (const attribute of info) {
     if (!(known as readonly string[]).includes(attribute)) {
       throw new ApiFault(
-        badRequest(`info should be a comma separated list of attributes: ${known.join(", ")} (got ${attribute})`),
+        badRequest(
+          `info should be a comma separated list of attributes: ${known.join(", ")} (got ${attribute})`,
+        ),
       );
     }
   }
 }
 
 /** A query for an attribute that this channel cannot have is refused, where an event leaves it out. */
-export function refuseInapplicable(tenant: Tenant, channel: string, info: ReadonlySet<string>): void {
-  if (info.has("user_count") && !isPresenceChannel(channel)) throw new ApiFault(USER_COUNT_NEEDS_PRESENCE);
+export function refuseInapplicable(
+  tenant: Tenant,
+  channel: string,
+  info: ReadonlySet<string>,
+): void {
+  if (info.has("user_count") && !isPresenceChannel(channel))
+    throw new ApiFault(USER_COUNT_NEEDS_PRESENCE);
   if (info.has("cache") && !isCacheChannel(channel)) {
-    throw new ApiFault(badRequest("Cannot retrieve the cache unless the channel is a cache channel"));
+    throw new ApiFault(
+      badRequest("Cannot retrieve the cache unless the channel is a cache channel"),
+    );
   }
   if (info.has("subscription_count")) refuseCountIfOff(tenant);
 }
@@ -40,7 +49,9 @@ export function refuseInapplicable(tenant: Tenant, channel: string, info: Readon
 export function refuseCountIfOff(tenant: Tenant): void {
   if (tenant.app.subscriptionCount) return;
   throw new ApiFault(
-    badRequest("Cannot retrieve the subscription count unless subscription counting is enabled for the app"),
+    badRequest(
+      "Cannot retrieve the subscription count unless subscription counting is enabled for the app",
+    ),
   );
 }
 
@@ -60,10 +71,12 @@ export async function channelInfo(
 ): Promise<ChannelInfo> {
   const told: ChannelInfo = {};
   if (info.has("user_count") && isPresenceChannel(channel)) told.user_count = state.members.length;
-  if (info.has("subscription_count") && tenant.app.subscriptionCount) told.subscription_count = state.subscribers;
+  if (info.has("subscription_count") && tenant.app.subscriptionCount)
+    told.subscription_count = state.subscribers;
   if (info.has("cache") && isCacheChannel(channel)) {
     const entry = await node.cache.get(tenant.id, channel);
-    told.cache = entry === undefined ? null : { data: entry.data, ttl: Math.ceil(entry.ttlMs / 1000) };
+    told.cache =
+      entry === undefined ? null : { data: entry.data, ttl: Math.ceil(entry.ttlMs / 1000) };
   }
   return told;
 }

@@ -1,4 +1,9 @@
-import { badRequest, batchTooLarge, dataTooLarge, missingParameter } from "../../protocol/api-errors.ts";
+import {
+  badRequest,
+  batchTooLarge,
+  dataTooLarge,
+  missingParameter,
+} from "../../protocol/api-errors.ts";
 import { isCacheChannel, isValidChannelName } from "../../protocol/channel-name.ts";
 import { echo } from "../../protocol/client-message.ts";
 import { eventFrame } from "../../protocol/frames.ts";
@@ -41,11 +46,14 @@ export async function publishBatch(request: ApiRequest): Promise<string> {
   if (batch === undefined) throw new ApiFault(missingParameter("batch"));
   if (!Array.isArray(batch)) throw new ApiFault(badRequest("Parameter batch must be an array"));
   const { eventsPerBatch } = request.tenant.app.limits;
-  if (batch.length > eventsPerBatch) throw new ApiFault(batchTooLarge(batch.length, eventsPerBatch));
+  if (batch.length > eventsPerBatch)
+    throw new ApiFault(batchTooLarge(batch.length, eventsPerBatch));
 
   const events = batch.map((entry: unknown) => {
     const parameters = asParameters(entry, "Each event of the batch must be a JSON object");
-    return parseEvent(request, parameters, [checkedChannel(request, requiredString(parameters, "channel"))]);
+    return parseEvent(request, parameters, [
+      checkedChannel(request, requiredString(parameters, "channel")),
+    ]);
   });
   await publish(request, events);
   if (events.every((event) => event.info.size === 0)) return "{}";
@@ -62,12 +70,20 @@ export async function publishRawBody(request: ApiRequest, channel: string): Prom
 }
 
 /** Hands the events over to the Bus, all or, when the Bus fails, possibly some. Cached first: a miss behind is a lie. */
-async function publish({ node, tenant }: ApiRequest, events: readonly PublishedEvent[]): Promise<void> {
+async function publish(
+  { node, tenant }: ApiRequest,
+  events: readonly PublishedEvent[],
+): Promise<void> {
   const messages: BusMessage[] = [];
   for (const { name, data, channels, exceptSocketId } of events) {
     for (const channel of channels) {
       if (isCacheChannel(channel)) {
-        await node.cache.set(tenant.id, channel, { event: name, data }, tenant.app.limits.cacheTtlMs);
+        await node.cache.set(
+          tenant.id,
+          channel,
+          { event: name, data },
+          tenant.app.limits.cacheTtlMs,
+        );
       }
       messages.push({
         kind: "frame",
@@ -82,12 +98,18 @@ async function publish({ node, tenant }: ApiRequest, events: readonly PublishedE
   await node.bus.publish(messages);
 }
 
-function parseEvent(request: ApiRequest, parameters: Parameters, channels: readonly string[]): PublishedEvent {
+function parseEvent(
+  request: ApiRequest,
+  parameters: Parameters,
+  channels: readonly string[],
+): PublishedEvent {
   const { limits } = request.tenant.app;
   const name = requiredString(parameters, "name");
   if (name === "") throw new ApiFault(missingParameter("name"));
   if (name.length > limits.eventNameLength) {
-    throw new ApiFault(badRequest(`Event name too long (at most ${limits.eventNameLength} characters)`));
+    throw new ApiFault(
+      badRequest(`Event name too long (at most ${limits.eventNameLength} characters)`),
+    );
   }
   const data = requiredString(parameters, "data");
   if (data.length > limits.eventBytes || Buffer.byteLength(data) > limits.eventBytes) {
@@ -97,7 +119,13 @@ function parseEvent(request: ApiRequest, parameters: Parameters, channels: reado
   if (exceptSocketId !== undefined && !isSocketId(exceptSocketId)) {
     throw new ApiFault(badRequest(`Invalid socket id: ${echo(exceptSocketId)}`));
   }
-  return { name, data, channels, exceptSocketId, info: parseInfo(optionalString(parameters, "info")) };
+  return {
+    name,
+    data,
+    channels,
+    exceptSocketId,
+    info: parseInfo(optionalString(parameters, "info")),
+  };
 }
 
 function channelsOf(request: ApiRequest, parameters: Parameters): readonly string[] {
@@ -119,14 +147,28 @@ function channelsOf(request: ApiRequest, parameters: Parameters): readonly strin
 }
 
 function checkedChannel(request: ApiRequest, channel: unknown): string {
-  if (typeof channel === "string" && isValidChannelName(channel, request.tenant.app.limits.channelNameLength)) {
+  if (
+    typeof channel === "string" &&
+    isValidChannelName(channel, request.tenant.app.limits.channelNameLength)
+  ) {
     return channel;
   }
-  const shown = typeof channel === "string" ? echo(channel) : String(JSON.stringify(channel)).slice(0, 200);
+  const shown =
+    typeof channel === "string" ? echo(channel) : String(JSON.stringify(channel)).slice(0, 200);
   throw new ApiFault(badRequest(`Invalid channel name: ${shown}`));
 }
 
-async function infoOf({ node, tenant }: ApiRequest, event: PublishedEvent, channel: string): Promise<ChannelInfo> {
+async function infoOf(
+  { node, tenant }: ApiRequest,
+  event: PublishedEvent,
+  channel: string,
+): Promise<ChannelInfo> {
   if (event.info.size === 0) return {};
-  return channelInfo(node, tenant, channel, event.info, await node.roster.channel(tenant.id, channel));
+  return channelInfo(
+    node,
+    tenant,
+    channel,
+    event.info,
+    await node.roster.channel(tenant.id, channel),
+  );
 }

@@ -1,4 +1,8 @@
-import { USER_COUNT_NEEDS_PREFIX, USERS_NEED_PRESENCE, badRequest } from "../../protocol/api-errors.ts";
+import {
+  USER_COUNT_NEEDS_PREFIX,
+  USERS_NEED_PRESENCE,
+  badRequest,
+} from "../../protocol/api-errors.ts";
 import { isPresenceChannel, isValidChannelName } from "../../protocol/channel-name.ts";
 import { echo } from "../../protocol/client-message.ts";
 import { queryValue } from "../../protocol/query.ts";
@@ -17,7 +21,8 @@ export async function listChannels({ node, tenant, query }: ApiRequest): Promise
   const prefix = queryValue(query, "filter_by_prefix") ?? "";
   const info = parseInfo(queryValue(query, "info"));
   refuseUnknown(info, ["user_count", "subscription_count"]);
-  if (info.has("user_count") && !isPresenceChannel(prefix)) throw new ApiFault(USER_COUNT_NEEDS_PREFIX);
+  if (info.has("user_count") && !isPresenceChannel(prefix))
+    throw new ApiFault(USER_COUNT_NEEDS_PREFIX);
   if (info.has("subscription_count")) refuseCountIfOff(tenant);
   // An object without a prototype: a channel may be called __proto__.
   const channels: Record<string, ChannelInfo> = Object.create(null) as Record<string, ChannelInfo>;
@@ -31,7 +36,10 @@ export async function listChannels({ node, tenant, query }: ApiRequest): Promise
 }
 
 /** GET /channels/<channel>. One that nobody is on is no error. */
-export async function showChannel({ node, tenant, query }: ApiRequest, channel: string): Promise<string> {
+export async function showChannel(
+  { node, tenant, query }: ApiRequest,
+  channel: string,
+): Promise<string> {
   checkName(channel, tenant.app.limits.channelNameLength);
   const info = parseInfo(queryValue(query, "info"));
   refuseUnknown(info, ["user_count", "subscription_count", "cache"]);
@@ -62,5 +70,6 @@ export async function channelStats({ node, tenant }: ApiRequest, channel: string
 }
 
 function checkName(channel: string, maxLength: number): void {
-  if (!isValidChannelName(channel, maxLength)) throw new ApiFault(badRequest(`Invalid channel name: ${echo(channel)}`));
+  if (!isValidChannelName(channel, maxLength))
+    throw new ApiFault(badRequest(`Invalid channel name: ${echo(channel)}`));
 }

@@ -36,7 +36,8 @@ export function parametersOf(request: ApiRequest): Parameters {
 }
 
 export function asParameters(value: unknown, fault: string): Parameters {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new ApiFault(badRequest(fault));
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new ApiFault(badRequest(fault));
   return value as Parameters;
 }
 
@@ -59,6 +60,7 @@ export function requiredString(parameters: Parameters, name: string): string {
 export function optionalString(parameters: Parameters, name: string): string | undefined {
   const value = parameters[name];
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== "string") throw new ApiFault(badRequest(`Parameter ${name} must be a string`));
+  if (typeof value !== "string")
+    throw new ApiFault(badRequest(`Parameter ${name} must be a string`));
   return value;
 }

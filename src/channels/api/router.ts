@@ -50,7 +50,9 @@ const TEXT_HEADERS = { "content-type": "text/plain; charset=utf-8" };
 const RETRY_AFTER_SECONDS = "1";
 
 async function terminateConnections({ node, tenant }: ApiRequest, userId: string): Promise<string> {
-  await node.bus.publish([{ kind: "terminate", appId: tenant.id, channel: userChannel(userId), userId }]);
+  await node.bus.publish([
+    { kind: "terminate", appId: tenant.id, channel: userChannel(userId), userId },
+  ]);
   return "{}";
 }
 
@@ -82,7 +84,8 @@ export class Api {
     const matched = match(request.method, rest);
     if ("error" in matched) return failure(matched.error);
     const app = this.#node.apps.byId(appId);
-    if (app === undefined) return failure({ status: 404, message: `Could not find app with id ${appId}` });
+    if (app === undefined)
+      return failure({ status: 404, message: `Could not find app with id ${appId}` });
 
     const tenant = this.#node.tenant(app);
     const { route, argument } = matched;
@@ -108,12 +111,20 @@ export class Api {
     const { app } = tenant;
     const query = parseQuery(queryText);
     const bytes = route.method === "POST" ? await request.bytes() : EMPTY;
-    const fault = this.#signatureFault(tenant, { method: request.method, path, query, body: bytes });
+    const fault = this.#signatureFault(tenant, {
+      method: request.method,
+      path,
+      query,
+      body: bytes,
+    });
     if (fault !== undefined) return failure({ status: 401, message: fault });
     if (!app.enabled) return failure({ status: 403, message: "Application disabled" });
     const perSecond = app.limits.apiRequestsPerSecond;
     if (perSecond !== null && !tenant.apiRate.take(perSecond, node.clock.elapsedMs())) {
-      return failure({ status: 429, message: `API rate limit exceeded (${perSecond} requests per second)` });
+      return failure({
+        status: 429,
+        message: `API rate limit exceeded (${perSecond} requests per second)`,
+      });
     }
     let body: string;
     try {
@@ -131,14 +142,18 @@ export class Api {
     const fault = requestSignatureFault(app, request, nowMs);
     const prefix = this.#node.settings.pathPrefix;
     if (fault === undefined || prefix === "") return fault;
-    return requestSignatureFault(app, { ...request, path: prefix + request.path }, nowMs) === undefined
+    return requestSignatureFault(app, { ...request, path: prefix + request.path }, nowMs) ===
+      undefined
       ? undefined
       : fault;
   }
 
   #failed(error: unknown, tenant: Tenant, route: Route): Response {
     if (error instanceof ApiFault) return failure(error.error);
-    this.#node.log.error({ appId: tenant.id, endpoint: route.name, err: error }, "could not serve a request");
+    this.#node.log.error(
+      { appId: tenant.id, endpoint: route.name, err: error },
+      "could not serve a request",
+    );
     return new Response("Internal server error\n", { status: 500, headers: TEXT_HEADERS });
   }
 }
@@ -170,6 +185,7 @@ function decodeArgument(argument: string): string {
 }
 
 export function failure({ status, message }: ApiError): Response {
-  const headers = status === 429 ? { ...TEXT_HEADERS, "retry-after": RETRY_AFTER_SECONDS } : TEXT_HEADERS;
+  const headers =
+    status === 429 ? { ...TEXT_HEADERS, "retry-after": RETRY_AFTER_SECONDS } : TEXT_HEADERS;
   return new Response(`${message}\n`, { status, headers });
 }

@@ -73,6 +73,7 @@ export class MemoryCache implements Cache {
   readonly #sweep = (): void => {
     const now = this.#clock.elapsedMs();
     for (const [key, stored] of this.#entries) if (stored.expiresAtMs <= now) this.#remove(key);
-    this.#cancelSweep = this.#entries.size > 0 ? this.#clock.after(SWEEP_INTERVAL_MS, this.#sweep) : undefined;
+    this.#cancelSweep =
+      this.#entries.size > 0 ? this.#clock.after(SWEEP_INTERVAL_MS, this.#sweep) : undefined;
   };
 }

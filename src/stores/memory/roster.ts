@@ -16,7 +16,11 @@ import {
   watchlistEventsFrame,
   type Member,
 } from "../../protocol/frames.ts";
-import { NOTHING_ANNOUNCED, decideCount, type CountState } from "../../protocol/subscription-count.ts";
+import {
+  NOTHING_ANNOUNCED,
+  decideCount,
+  type CountState,
+} from "../../protocol/subscription-count.ts";
 
 interface HeldMember {
   readonly member: Member;
@@ -66,7 +70,8 @@ export class MemoryRoster implements Roster {
       app.channels.delete(holding.channel);
     } else {
       app.channels.set(holding.channel, channel);
-      if (holding.announceCount) this.#announceCount(holding.appId, holding.channel, channel, holding.causeSocketId);
+      if (holding.announceCount)
+        this.#announceCount(holding.appId, holding.channel, channel, holding.causeSocketId);
     }
     const joined = holding.member !== undefined && holding.member.connections > 0;
     return Promise.resolve({ accepted: true, state: stateOf(channel, joined) });
@@ -91,14 +96,20 @@ export class MemoryRoster implements Roster {
   }
 
   channel(appId: string, channel: string): Promise<ChannelState> {
-    return Promise.resolve(stateOf(this.#apps.get(appId)?.channels.get(channel) ?? emptyChannel(), true));
+    return Promise.resolve(
+      stateOf(this.#apps.get(appId)?.channels.get(channel) ?? emptyChannel(), true),
+    );
   }
 
   channels(appId: string, prefix: string): Promise<ChannelSummary[]> {
     const found: ChannelSummary[] = [];
     for (const [name, channel] of this.#apps.get(appId)?.channels ?? []) {
       if (!name.startsWith(prefix)) continue;
-      found.push({ channel: name, subscribers: channel.subscribers, users: channel.members?.size ?? 0 });
+      found.push({
+        channel: name,
+        subscribers: channel.subscribers,
+        users: channel.members?.size ?? 0,
+      });
     }
     return Promise.resolve(found);
   }
@@ -125,7 +136,11 @@ export class MemoryRoster implements Roster {
     return app;
   }
 
-  #holdMember(holding: ChannelHolding, channel: HeldChannel, { member, connections }: MemberHolding): void {
+  #holdMember(
+    holding: ChannelHolding,
+    channel: HeldChannel,
+    { member, connections }: MemberHolding,
+  ): void {
     const members = (channel.members ??= new Map());
     const held = members.get(member.userId);
     if (held !== undefined && connections > 0) {
@@ -141,7 +156,12 @@ export class MemoryRoster implements Roster {
     }
   }
 
-  #announceCount(appId: string, name: string, channel: HeldChannel, causeSocketId: string | undefined): void {
+  #announceCount(
+    appId: string,
+    name: string,
+    channel: HeldChannel,
+    causeSocketId: string | undefined,
+  ): void {
     const decision = decideCount(channel.count, channel.subscribers, this.#clock.elapsedMs());
     if (decision.kind === "nothing") return;
     if (decision.kind === "wait") {
@@ -157,7 +177,12 @@ export class MemoryRoster implements Roster {
     this.#announce(appId, name, subscriptionCountFrame(name, channel.subscribers), causeSocketId);
   }
 
-  #announce(appId: string, channel: string, frame: string, exceptSocketId: string | undefined): void {
+  #announce(
+    appId: string,
+    channel: string,
+    frame: string,
+    exceptSocketId: string | undefined,
+  ): void {
     void this.#bus.publish([{ kind: "frame", appId, channel, frame, exceptSocketId }]);
   }
 }
@@ -168,7 +193,12 @@ function emptyChannel(): HeldChannel {
 
 function isFull(channel: HeldChannel, { member, connections, maxMembers }: MemberHolding): boolean {
   const members = channel.members;
-  return connections > 0 && members !== undefined && !members.has(member.userId) && members.size >= maxMembers;
+  return (
+    connections > 0 &&
+    members !== undefined &&
+    !members.has(member.userId) &&
+    members.size >= maxMembers
+  );
 }
 
 function stateOf(channel: HeldChannel, withMembers: boolean): ChannelState {
