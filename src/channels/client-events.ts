@@ -42,7 +42,14 @@ export async function sendClientEvent(
   const userId = session.subscriptions?.get(channel)?.member?.member.userId;
   const frame = clientEventFrame(channel, event, data, userId);
   await node.bus.publish([
-    { kind: "frame", appId: tenant.id, channel, frame, exceptSocketId: session.socketId },
+    {
+      kind: "frame",
+      appId: tenant.id,
+      channel,
+      source: "client",
+      frame,
+      exceptSocketId: session.socketId,
+    },
   ]);
 }
 

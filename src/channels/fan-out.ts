@@ -19,7 +19,7 @@ export function fanOut(node: Node, topics: Topics, slowReaders: SlowReaders): Bu
     const tenant = node.tenants.get(message.appId);
     const channel = tenant?.channels.get(message.channel);
     if (tenant === undefined || channel === undefined) return;
-    channel.passed++;
+    channel.pass(message);
     if (channel.subscribers === 0) return;
 
     const except =

@@ -125,6 +125,6 @@ async function watch(node: Node, session: Session, user: User): Promise<void> {
 
 function passedOn(channels: readonly LocalChannel[]): number {
   let passed = 0;
-  for (const channel of channels) passed += channel.passed;
+  for (const channel of channels) passed += channel.announcements;
   return passed;
 }

@@ -18,7 +18,7 @@ import {
 import { parseMember, type Parsed } from "../protocol/identity.ts";
 import { channelSigningText, parseAuthToken, verify } from "../protocol/signature.ts";
 import { authorize } from "./authorization.ts";
-import type { LocalChannel, LocalMember } from "./local-channel.ts";
+import type { Joining, LocalChannel, LocalMember } from "./local-channel.ts";
 import type { Node } from "./node.ts";
 import type { ChannelHolding, ChannelState } from "./ports/roster.ts";
 import type { Session, Subscription } from "./session.ts";
@@ -34,7 +34,8 @@ export interface SubscribeRequest {
  *
  * The claim is made first, in memory, and then told to the Roster as an absolute number: two sockets that subscribe at
  * the same time both tell the truth whatever order their answers come in. The client hears of its success before any
- * event of the channel, for its socket joins the topic in the same turn in which the success is sent.
+ * event of the channel, for its socket joins the topic in the same turn in which the success is sent; what the Roster
+ * announced between its answer and that turn is sent in the same turn as well, or the client's list would stay wrong.
  */
 export async function subscribe(
   node: Node,
@@ -56,12 +57,27 @@ export async function subscribe(
   const channel = node.channel(tenant, name);
   const subscription = claim(session, channel, member);
   await channel.attached;
+  const joining = channel.startJoining(session.socketId);
+  try {
+    await join(node, session, subscription, joining);
+  } finally {
+    channel.endJoining(joining);
+  }
+}
+
+async function join(
+  node: Node,
+  session: Session,
+  subscription: Subscription,
+  joining: Joining,
+): Promise<void> {
+  const { tenant } = session;
+  const { channel, member } = subscription;
+  const { name } = channel;
   const state = await hold(node, session, subscription);
   if (state === undefined) {
-    release(session, subscription);
     // What other sockets said meanwhile may have counted this one in.
-    await hold(node, session, subscription);
-    node.releaseChannel(tenant, channel);
+    await leave(node, session, subscription);
     return session.sendError(
       null,
       `Presence channel ${name} is full: at most ${tenant.app.limits.presenceMembers} members are allowed`,
@@ -77,8 +93,10 @@ export async function subscribe(
       ? subscriptionSucceededFrame(name)
       : presenceSucceededFrame(name, state.members),
   );
-  session.socket.subscribe(channel.topic);
   if (announcesCount(session, name)) session.send(subscriptionCountFrame(name, state.subscribers));
+  for (const frame of joining.missed) session.send(frame);
+  session.socket.subscribe(channel.topic);
+  channel.endJoining(joining);
   if (isCacheChannel(name)) await sendCached(node, session, channel);
 }
 
@@ -217,9 +235,9 @@ function announcesCount(session: Session, channel: string): boolean {
  */
 async function sendCached(node: Node, session: Session, channel: LocalChannel): Promise<void> {
   const { tenant } = session;
-  const passed = channel.passed;
+  const { events } = channel;
   const entry = await node.cache.get(tenant.id, channel.name);
-  if (channel.passed !== passed) return;
+  if (channel.events !== events) return;
   if (entry !== undefined) return session.send(eventFrame(channel.name, entry.event, entry.data));
   tenant.counters.cacheMisses++;
   session.send(cacheMissFrame(channel.name));

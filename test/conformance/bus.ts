@@ -210,5 +210,5 @@ export function describeBus(
 }
 
 function frame(text: string, channel = "c", appId = "1"): FrameMessage {
-  return { kind: "frame", appId, channel, frame: text, exceptSocketId: undefined };
+  return { kind: "frame", appId, channel, source: "api", frame: text, exceptSocketId: undefined };
 }

@@ -240,7 +240,12 @@ export function describeRoster(name: string, engine: RosterEngine): void {
         await holdMember("b", 1, 2, { cause: "5.7" });
         await holdMember("a", 0, 1, { cause: "5.6" });
         await cluster.settle();
-        const about = { kind: "frame", appId: APP, channel: "presence-c" } as const;
+        const about = {
+          kind: "frame",
+          appId: APP,
+          channel: "presence-c",
+          source: "roster",
+        } as const;
         expect(heard).toMatchObject([
           {
             ...about,
@@ -435,6 +440,7 @@ export function describeRoster(name: string, engine: RosterEngine): void {
           kind: "frame",
           appId: APP,
           channel: watchersChannel("a"),
+          source: "roster",
           exceptSocketId: undefined,
         } as const;
         expect(heard).toMatchObject([

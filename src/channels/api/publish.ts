@@ -89,6 +89,7 @@ async function publish(
         kind: "frame",
         appId: tenant.id,
         channel,
+        source: "api",
         frame: eventFrame(channel, name, data),
         exceptSocketId,
       });

@@ -3,6 +3,8 @@ export interface FrameMessage {
   readonly kind: "frame";
   readonly appId: string;
   readonly channel: string;
+  /** Who speaks: the API, a client, or the Roster about who came and went. */
+  readonly source: "api" | "client" | "roster";
   /** Ready to be sent as it is. */
   readonly frame: string;
   /** The one socket that must not get it, wherever that socket is. */

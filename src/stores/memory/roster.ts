@@ -183,7 +183,9 @@ export class MemoryRoster implements Roster {
     frame: string,
     exceptSocketId: string | undefined,
   ): void {
-    void this.#bus.publish([{ kind: "frame", appId, channel, frame, exceptSocketId }]);
+    void this.#bus.publish([
+      { kind: "frame", appId, channel, source: "roster", frame, exceptSocketId },
+    ]);
   }
 }
 
