@@ -36,10 +36,11 @@ export async function signIn(
   const key = activeKey(app, token.key);
   if (key === undefined)
     return session.sendError(null, `Invalid key in signin auth data: '${echo(token.key)}'`);
-  if (!verify(key.secret, userSigningText(session.socketId, userData), token.signature)) {
+  const signed = userSigningText(session.socketId, userData);
+  if (!verify(key.secret, signed, token.signature)) {
     return session.sendError(
       null,
-      `Invalid signature: Expected HMAC SHA256 hex digest of <socket_id>::user::<user_data>, but got ${echo(token.signature)}`,
+      `Invalid signature: Expected HMAC SHA256 hex digest of ${echo(signed)}, but got ${echo(token.signature)}`,
     );
   }
   const parsed = parseUser(userData, app.limits);

@@ -153,8 +153,7 @@ function subscribeFault(
   if (key === undefined) return `Invalid key in subscription auth data: '${echo(token.key)}'`;
   const signed = channelSigningText(session.socketId, name, channelData);
   if (!verify(key.secret, signed, token.signature)) {
-    const shape = `<socket_id>:<channel>${channelData === undefined ? "" : ":<channel_data>"}`;
-    return `Invalid signature: Expected HMAC SHA256 hex digest of ${shape} (${echo(signed)}), but got ${echo(token.signature)}`;
+    return `Invalid signature: Expected HMAC SHA256 hex digest of ${echo(signed)}, but got ${echo(token.signature)}`;
   }
   return undefined;
 }
