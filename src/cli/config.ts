@@ -1,5 +1,7 @@
 import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { Command } from "commander";
+import { NOT_YET_GENERATED } from "../ops/config/app-entry.ts";
 import { ConfigDocument } from "../ops/config/document.ts";
 import { effectiveJson, effectiveYaml } from "../ops/config/effective.ts";
 import type { Environment } from "../ops/config/environment.ts";
@@ -107,12 +109,12 @@ function fromSoketiCommand(around: ConfigSurroundings): Command {
 
 async function readSoketiFile(
   file: string | undefined,
-  { stderr, exitWith }: ConfigSurroundings,
+  { folder, stderr, exitWith }: ConfigSurroundings,
 ): Promise<ConfigDocument | undefined> {
   if (file === undefined) return ConfigDocument.empty();
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = await readFile(resolve(folder, file), "utf8");
   } catch (error) {
     stderr.write(`${file}: cannot be read (${readFailure(error)}); give soketi's JSON file\n`);
     exitWith(1);
@@ -145,8 +147,11 @@ async function loadOrTell(
 
 function summaryOf({ file, apps, defaultApp }: LoadedConfig): string {
   const name = file ?? "The configuration";
-  if (defaultApp !== null)
-    return `${name} is right: one default app, whose secret is in ${defaultApp.secretLocation}.`;
+  if (defaultApp !== null) {
+    const isThere = defaultApp.app.keys[0]?.secret !== NOT_YET_GENERATED;
+    const verb = isThere ? "is" : "will be";
+    return `${name} is right: one default app, whose secret ${verb} in ${defaultApp.secretLocation}.`;
+  }
   const keys = apps.flatMap((app) => app.keys).filter(({ active }) => active);
   const disabled = apps.filter(({ enabled }) => !enabled).length;
   const counts = [

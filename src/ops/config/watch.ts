@@ -1,19 +1,13 @@
-import { stat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { App } from "../../protocol/app.ts";
 import { contradictions } from "./contradiction.ts";
 import { digestOnDisk } from "./file-reads.ts";
+import { type FileStamp, stampOf } from "./file-stamp.ts";
 import type { LoadedConfig } from "./load.ts";
 import { valueAt } from "./path.ts";
 import { ConfigError } from "./problem.ts";
 import { settingsFields } from "./settings.ts";
 import type { TlsMaterial } from "./tls-material.ts";
-
-/**
- * File times tick slowly, on some file systems every two seconds: a file written twice within a tick keeps its stamp, so one
- * that is younger than that is read, whatever its stamp says.
- */
-const COARSEST_CLOCK_MS = 2_500;
 
 /** What a `ConfigWatcher` tells. Each is called only when there is something to tell. */
 export interface ConfigChanges {
@@ -36,6 +30,8 @@ export interface WatchOptions {
   readonly load: () => Promise<LoadedConfig>;
   readonly changes: ConfigChanges;
   readonly intervalMs?: number;
+  /** Of a file system with a clock of its own; by default that of the system. */
+  readonly stampOf?: (path: string) => Promise<FileStamp>;
 }
 
 /**
@@ -55,6 +51,7 @@ export class ConfigWatcher {
   readonly #load: () => Promise<LoadedConfig>;
   readonly #changes: ConfigChanges;
   readonly #intervalMs: number;
+  readonly #stampOf: (path: string) => Promise<FileStamp>;
 
   #apps: readonly App[];
   #tls: TlsMaterial | null;
@@ -69,11 +66,12 @@ export class ConfigWatcher {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  constructor(started: LoadedConfig, { load, changes, intervalMs = 1_000 }: WatchOptions) {
+  constructor(started: LoadedConfig, options: WatchOptions) {
     this.#started = started;
-    this.#load = load;
-    this.#changes = changes;
-    this.#intervalMs = intervalMs;
+    this.#load = options.load;
+    this.#changes = options.changes;
+    this.#intervalMs = options.intervalMs ?? 1_000;
+    this.#stampOf = options.stampOf ?? stampOf;
     this.#apps = started.apps;
     this.#tls = started.tls;
     this.#digests = started.files;
@@ -122,10 +120,10 @@ export class ConfigWatcher {
   async #anyFileChanged(): Promise<boolean> {
     for (const [path, digest] of this.#digests) {
       // Taken before the content is read: a change in between shows in the next stamp.
-      const { stamp, isSettled } = await stampOf(path);
-      if (stamp === this.#stamps.get(path)) continue;
+      const { text, isSettled } = await this.#stampOf(path);
+      if (text === this.#stamps.get(path)) continue;
       if ((await digestOnDisk(path)) !== digest) return true;
-      if (isSettled) this.#stamps.set(path, stamp);
+      if (isSettled) this.#stamps.set(path, text);
     }
     return false;
   }
@@ -208,20 +206,5 @@ export class ConfigWatcher {
     if (isDeepStrictEqual(differing, this.#restartNeeded)) return;
     this.#restartNeeded = differing;
     this.#changes.restartNeeded(differing);
-  }
-}
-
-/** Follows symbolic links, so that a link turned to another file shows. */
-async function stampOf(
-  path: string,
-): Promise<{ readonly stamp: string; readonly isSettled: boolean }> {
-  try {
-    const { mtimeNs, ctimeNs, ctimeMs, size, ino, dev } = await stat(path, { bigint: true });
-    return {
-      stamp: [mtimeNs, ctimeNs, size, ino, dev].join(" "),
-      isSettled: Date.now() - Number(ctimeMs) > COARSEST_CLOCK_MS,
-    };
-  } catch {
-    return { stamp: "unreadable", isSettled: false };
   }
 }

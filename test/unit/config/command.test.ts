@@ -44,10 +44,12 @@ describe("config check", () => {
     const { stdout, code } = await run(["check", "--data-dir", "data"]);
     const secretLocation = workspace.path("data/default-app.json");
     expect([stdout, code]).toEqual([
-      `The configuration is right: one default app, whose secret is in ${secretLocation}.\n`,
+      `The configuration is right: one default app, whose secret will be in ${secretLocation}.\n`,
       0,
     ]);
     expect(await Bun.file(secretLocation).exists()).toBeFalse();
+    await workspace.load({ flags: { dataDir: "data" } });
+    expect((await run(["check", "--data-dir", "data"])).stdout).toContain("whose secret is in ");
   });
 
   test("exits with 1 and a line for each problem", async () => {
@@ -102,8 +104,8 @@ describe("config from-soketi", () => {
       "adapter.driver": "redis",
       "appManager.array.apps": [{ id: "1", key: "k", secret: "s" }],
     };
-    const file = await workspace.write("soketi.json", JSON.stringify(soketi));
-    const translated = await run(["from-soketi", file], { SOKETI_HOST: "127.0.0.1" });
+    await workspace.write("soketi.json", JSON.stringify(soketi));
+    const translated = await run(["from-soketi", "soketi.json"], { SOKETI_HOST: "127.0.0.1" });
     expect(translated.code).toBe(0);
     expect(translated.stderr).toBe(
       "adapter.driver: several nodes are not in this version yet: one process serves everything\n" +
