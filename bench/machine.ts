@@ -2,6 +2,8 @@ import { readFile } from "node:fs/promises";
 import { endedChildrenCpuUs } from "./child.ts";
 
 const TICKS_PER_SECOND = 100;
+/** Other work above this share of a core makes figures doubtful. */
+const QUIET_CORES = 0.15;
 
 export async function machineFacts(): Promise<string[]> {
   const [cpuInfo, kernel, memoryInfo] = await Promise.all([
@@ -35,14 +37,22 @@ export class Surroundings {
   readonly #start: Promise<CoreTimes> = readCoreTimes();
 
   /** To be called when every child of the workload has been stopped, for their CPU time is known only then. */
-  async describe(): Promise<string> {
+  async describe(): Promise<string[]> {
     const [start, end] = [await this.#start, await readCoreTimes()];
     const elapsedS = (performance.now() - this.#startMs) / 1_000;
     const ownS = (ownCpuUs() - this.#startOwnUs) / 1e6;
     const foreign = Math.max(0, end.busyS - start.busyS - ownS) / elapsedS;
     const stolen = (end.stealS - start.stealS) / elapsedS;
     const share = (cores: number): string => `${(cores * 100).toFixed(0)} %`;
-    return `meanwhile other programs took ${share(foreign)} of a core, the hypervisor ${share(stolen)}; ${elapsedS.toFixed(0)} s`;
+    const lines = [
+      `  meanwhile other programs took ${share(foreign)} of a core, the hypervisor ${share(stolen)}; ${elapsedS.toFixed(0)} s`,
+    ];
+    if (foreign + stolen > QUIET_CORES) {
+      lines.push(
+        "  NOISY: too much else was going on to trust the latencies, and to quote the rest",
+      );
+    }
+    return lines;
   }
 }
 

@@ -49,7 +49,7 @@ async function main(): Promise<number> {
     const measured = await workload.run(bench);
     clearProgress();
     for (const section of measured) print(sectionLines(section));
-    print([`  ${await surroundings.describe()}`]);
+    print(await surroundings.describe());
     sections.push(...measured);
   }
   if (options.jsonFile !== null) {
@@ -79,7 +79,7 @@ function pick<T extends { readonly name: string }>(
 
 /** This program sleeps while it measures, but what it does in between must not be on the server's core. */
 function pinToLoadCore(): void {
-  for (const tool of ["taskset", "setpriv"]) {
+  for (const tool of ["taskset", "setpriv", "setsid"]) {
     if (Bun.which(tool) === null) throw new Error(`needs ${tool}: apt install util-linux`);
   }
   Bun.spawnSync(["taskset", "-acp", String(LOAD_CORE), String(process.pid)]);
