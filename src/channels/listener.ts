@@ -159,7 +159,8 @@ export class Listener implements Topics {
     tls: boolean,
   ): Response | Promise<Response> | undefined {
     const { url } = request;
-    const pathStart = url.indexOf("/", url.indexOf("://") + 3);
+    // Without a usable Host header the runtime gives the path alone.
+    const pathStart = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
     const queryStart = url.indexOf("?", pathStart);
     const path = url.slice(pathStart, queryStart === -1 ? undefined : queryStart);
     const query = queryStart === -1 ? "" : url.slice(queryStart + 1);
