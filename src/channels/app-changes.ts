@@ -5,6 +5,7 @@ import { connectionFault } from "./admission.ts";
 import type { Node } from "./node.ts";
 import type { AppChange } from "./ports/app-store.ts";
 import type { Session } from "./session.ts";
+import { enqueueTask } from "./task.ts";
 
 /**
  * Applies a change of an app to its open sockets: whatever is no longer allowed is closed, all else stays.
@@ -16,12 +17,12 @@ export function applyAppChange(node: Node, { appId, app }: AppChange): void {
   if (tenant === undefined) return;
   if (app !== undefined) tenant.app = app;
   const sessions = [...node.sessions.ofApp(appId)];
-  if (app === undefined && sessions.length === 0) node.tenants.delete(appId);
+  if (app === undefined) node.releaseTenant(tenant);
   for (const session of sessions) {
     const fault = app === undefined ? unknownKey(session.key) : faultAfterChange(session);
     if (fault !== undefined) session.close(fault);
     else if (session.authorizeByMs !== undefined && !tenant.app.authorizedConnections) {
-      session.enqueue(() => authorize(node, session));
+      enqueueTask(node, session, () => authorize(node, session));
     }
   }
 }

@@ -12,6 +12,7 @@ import type { Session } from "./session.ts";
 import { signIn, signOut } from "./signing-in.ts";
 import type { SlowReaders } from "./slow-readers.ts";
 import { leaveAll, subscribe, unsubscribe } from "./subscribing.ts";
+import { enqueueTask, reportFault } from "./task.ts";
 
 const FIRST_PROTOCOL_WITHOUT_ERROR_BEFORE_CLOSE = 6;
 const ABNORMAL_CLOSURE = 1006;
@@ -26,8 +27,7 @@ const KNOWN_CLOSE_CODES = new Set<number>([
 /**
  * Where the runtime's socket events come in and become the life of a session.
  *
- * Nothing that one socket sends may hurt another: every task sees to its own errors, and a session whose store failed is
- * closed with 4100, upon which its client starts afresh a second later.
+ * Nothing that one socket sends may hurt another: whatever a message needs of a store is a task of its socket alone.
  */
 export class Gateway {
   readonly #node: Node;
@@ -58,7 +58,7 @@ export class Gateway {
         node.clock.elapsedMs() + node.settings.websocket.authorizationTimeoutMs;
     }
     this.#liveness.watch(session);
-    this.#enqueue(session, async () => {
+    enqueueTask(this.#node, session, async () => {
       if (session.authorizeByMs === undefined && !(await admitToQuota(node, session))) return;
       if (!session.isLive) return;
       session.state = "open";
@@ -75,20 +75,21 @@ export class Gateway {
     const message = parseClientMessage(frame);
     switch (message.kind) {
       case "ping":
-        return session.send(PONG_FRAME);
+        return this.#answer(session, () => session.send(PONG_FRAME));
       case "pong":
         return;
       case "invalid":
-        return session.sendError(null, message.message);
+        return this.#answer(session, () => session.sendError(null, message.message));
       default:
-        if (session.isFlooded) return session.close(CLOSE.overCapacity);
         this.#enqueue(session, () => this.#handle(session, message));
     }
   }
 
   receiveBinary(session: Session): void {
     this.heard(session);
-    session.sendError(null, "Binary WebSocket frames are not supported");
+    this.#answer(session, () =>
+      session.sendError(null, "Binary WebSocket frames are not supported"),
+    );
   }
 
   /** Any frame, a WebSocket ping or pong included, is a sign of life. */
@@ -119,12 +120,21 @@ export class Gateway {
       ];
       for (const outcome of await Promise.allSettled(held)) {
         if (outcome.status === "rejected")
-          this.#report(session, outcome.reason, "could not withdraw a closed socket");
+          reportFault(node, session, outcome.reason, "could not withdraw a closed socket");
       }
-      if (node.apps.byId(tenant.id) === undefined && node.sessions.ofApp(tenant.id).size === 0) {
-        node.tenants.delete(tenant.id);
-      }
+      node.releaseTenant(tenant);
     });
+  }
+
+  /** Answers at once what needs no store, but nothing before the socket id: clients take the first frame for that. */
+  #answer(session: Session, answer: () => void): void {
+    if (session.state === "opening") this.#enqueue(session, async () => answer());
+    else answer();
+  }
+
+  #enqueue(session: Session, task: () => Promise<void>): void {
+    if (session.isFlooded) session.close(CLOSE.overCapacity);
+    else enqueueTask(this.#node, session, task);
   }
 
   #handle(
@@ -141,24 +151,5 @@ export class Gateway {
       case "client-event":
         return sendClientEvent(this.#node, session, message);
     }
-  }
-
-  #enqueue(session: Session, task: () => Promise<void>): void {
-    session.enqueue(async () => {
-      if (!session.isLive) return;
-      try {
-        await task();
-      } catch (error) {
-        this.#report(session, error, "could not serve a socket");
-        session.close(CLOSE.overCapacity);
-      }
-    });
-  }
-
-  #report(session: Session, error: unknown, message: string): void {
-    this.#node.log.error(
-      { appId: session.tenant.id, socketId: session.socketId, err: error },
-      message,
-    );
   }
 }

@@ -72,6 +72,13 @@ export class Node implements NodeDependencies {
     return tenant;
   }
 
+  /** Forgets an app that the store no longer knows, as soon as nothing is held for it here. */
+  releaseTenant(tenant: Tenant): void {
+    if (this.apps.byId(tenant.id) !== undefined) return;
+    if (tenant.channels.size > 0 || tenant.quotaConnections > 0) return;
+    if (this.sessions.ofApp(tenant.id).size === 0) this.tenants.delete(tenant.id);
+  }
+
   /** The channel, made and attached to the Bus when it is the first interest in it here. */
   channel(tenant: Tenant, name: string): LocalChannel {
     let channel = tenant.channels.get(name);

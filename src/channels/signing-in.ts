@@ -93,8 +93,8 @@ async function enter(node: Node, session: Session, user: User): Promise<void> {
   const own = node.channel(tenant, userChannel(user.userId));
   own.listeners++;
   const held = node.roster.holdUser(tenant.id, user.userId, connections);
-  await own.attached;
-  await held;
+  // Together: an error of one must not leave the other's unheard.
+  await Promise.all([own.attached, held]);
 }
 
 /** How often the state is asked for again because somebody came or went while it was fetched. */
