@@ -29,6 +29,6 @@ export function fanOut(node: Node, topics: Topics, slowReaders: SlowReaders): Bu
     const receivers = channel.subscribers - skipped;
     tenant.counters.deliveries += receivers;
     tenant.counters.deliveredBytes += receivers * message.frame.length;
-    if (sent <= 0 && receivers > 0) slowReaders.notice();
+    if (sent <= 0 && receivers > 0) slowReaders.notice(message.frame);
   }
 }
