@@ -42,7 +42,7 @@ test("Sign-in: a wrong signature, an unknown key and a missing one are refused w
   };
   assert.equal(
     await signIn(`${app.key}:0123`),
-    "Invalid signature: Expected HMAC SHA256 hex digest of <socket_id>::user::<user_data>, but got 0123",
+    `Invalid signature: Expected HMAC SHA256 hex digest of ${client.socketId}::user::${userData}, but got 0123`,
   );
   assert.equal(await signIn("stranger:0123"), "Invalid key in signin auth data: 'stranger'");
   assert.equal(await signIn("nothing"), "Invalid signin: auth should be of format 'key:signature'");

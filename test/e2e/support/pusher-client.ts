@@ -6,6 +6,17 @@ import { Inbox } from "./inbox.ts";
 import type { Message } from "./raw-web-socket.ts";
 import { within } from "./wait.ts";
 
+/**
+ * pusher-js keeps timers of 15 and 30 seconds for sockets that the server closed, even after it was disconnected. They must
+ * not keep the test process waiting; while a test runs, its server keeps the process alive.
+ */
+const LONG_TIMER_MS = 15_000;
+const { setTimeout: setTimer } = globalThis;
+globalThis.setTimeout = Object.assign((callback: () => void, ms?: number, ...rest: []) => {
+  const timer = setTimer(callback, ms, ...rest);
+  return ms !== undefined && ms >= LONG_TIMER_MS ? timer.unref() : timer;
+}, setTimer);
+
 export interface PusherClientOptions {
   readonly port: number;
   /** Who it is on presence channels, as the app's auth endpoint would say. */
