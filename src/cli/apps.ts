@@ -31,10 +31,10 @@ function generateCommand(): Command {
     )
     .helpOption("-h, --help", "show this help")
     .addOption(
-      new Option("--id <digits>", "id of the app (default: random digits)").argParser((text) => {
+      new Option("--id <id>", "id of the app (default: random digits)").argParser((text) => {
         if (appEntrySchema.shape.id.safeParse(text).success) return text;
         throw new InvalidArgumentError(
-          "It must be up to 32 digits: several server libraries refuse anything else.",
+          "It must be 1 to 64 letters, digits, - and _; best a number.",
         );
       }),
     )

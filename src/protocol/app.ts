@@ -14,7 +14,7 @@ export interface AppKey {
  * Apps never see each other. Whatever is keyed by a channel or a user id is keyed by the app's id as well.
  */
 export interface App {
-  /** Decimal digits only: several server libraries refuse anything else. */
+  /** Letters, digits, `-` and `_`: never a slash, so that `id/channel` is one channel of one app. */
   readonly id: string;
   /** For people: logs and the console. */
   readonly name: string;

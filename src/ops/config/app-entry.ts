@@ -105,9 +105,11 @@ const ORIGIN = new RegExp(
 
 /** One app as a file lists it; `secret` may still say where the secret is. */
 export const appEntrySchema = z.strictObject({
-  id: noted(z.string().regex(/^[0-9]{1,32}$/), {
-    about: "Decimal digits only, for several server libraries refuse anything else.",
-    right: 'up to 32 digits, for example "1"',
+  id: noted(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), {
+    about:
+      "Best a number: the Go and Python libraries, and every URL that names an app, take only digits. Others are for apps " +
+      "that have theirs already.",
+    right: '1 to 64 letters, digits, - and _, for example "1"',
   }),
   name: noted(z.string().min(1).max(200).optional(), {
     about: "For people: logs and the console. The id where there is none.",

@@ -56,7 +56,7 @@ its owner alone). With both key and secret given, no file is read or written: th
 
 | Environment | Meaning | Default |
 |---|---|---|
-| \`RINGMASTER_APP_ID\` | Decimal digits | the file's; \`1\` |
+| \`RINGMASTER_APP_ID\` | 1 to 64 letters, digits, - and _; best a number | the file's; \`1\` |
 | \`RINGMASTER_APP_KEY\` | What clients connect with | the file's |
 | \`RINGMASTER_APP_SECRET\` | What servers sign with | the file's |
 

@@ -56,7 +56,7 @@ test.concurrent("apps generate writes no file", async () => {
 });
 
 test.concurrent.each([
-  [["apps", "generate", "--id", "shop"], "up to 32 digits"],
+  [["apps", "generate", "--id", "my shop"], "1 to 64 letters"],
   [["apps", "generate", "--name", ""], "up to 200 characters"],
   [["apps"], "generate"],
 ])("%p is called wrongly", async (words, told) => {

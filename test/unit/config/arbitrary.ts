@@ -51,7 +51,7 @@ function appEntry(): fc.Arbitrary<AppLike> {
   const limits = fileFields.filter(({ path }) => path.startsWith("apps[].limits."));
   return fc.record(
     {
-      id: fc.stringMatching(/^[0-9]{1,32}$/),
+      id: fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/),
       name: fc.string({ minLength: 1, maxLength: 200 }),
       enabled: leaf("apps[].enabled"),
       keys: fc.array(fc.record({ secret: secretText, active: fc.boolean() }), {

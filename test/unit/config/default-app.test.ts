@@ -132,9 +132,13 @@ describe("RINGMASTER_APP_ID, RINGMASTER_APP_KEY and RINGMASTER_APP_SECRET", () =
   });
 
   test("are refused where they are wrong", async () => {
-    const env = { RINGMASTER_APP_ID: "shop", RINGMASTER_APP_KEY: "a:b", RINGMASTER_APP_SECRET: "" };
+    const env = {
+      RINGMASTER_APP_ID: "my shop",
+      RINGMASTER_APP_KEY: "a:b",
+      RINGMASTER_APP_SECRET: "",
+    };
     expect(await workspace.problems({ env })).toEqual([
-      'RINGMASTER_APP_ID: has not the right form; give up to 32 digits, for example "1"',
+      'RINGMASTER_APP_ID: has not the right form; give 1 to 64 letters, digits, - and _, for example "1"',
       "RINGMASTER_APP_KEY: has not the right form; give 1 to 200 letters, digits and . _ ~ @ + = -",
       "RINGMASTER_APP_SECRET: is empty; give it the secret, or unset it for a generated one",
     ]);

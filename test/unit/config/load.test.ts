@@ -411,12 +411,18 @@ const WRONG: readonly (readonly [yaml: string, line: string])[] = [
 
 /** The same for one app; `$` stands for its path. */
 const WRONG_APP: readonly (readonly [app: string, line: string])[] = [
-  ["keys: [{key: k, secret: s}]", '$.id: is missing; give up to 32 digits, for example "1"'],
   [
-    "id: shop\nkeys: [{key: k, secret: s}]",
-    '$.id: has not the right form; give up to 32 digits, for example "1"',
+    "keys: [{key: k, secret: s}]",
+    '$.id: is missing; give 1 to 64 letters, digits, - and _, for example "1"',
   ],
-  ['id: ""\nkeys: [{key: k, secret: s}]', '$.id: is empty; give up to 32 digits, for example "1"'],
+  [
+    "id: my shop\nkeys: [{key: k, secret: s}]",
+    '$.id: has not the right form; give 1 to 64 letters, digits, - and _, for example "1"',
+  ],
+  [
+    'id: ""\nkeys: [{key: k, secret: s}]',
+    '$.id: is empty; give 1 to 64 letters, digits, - and _, for example "1"',
+  ],
   ['id: "1"', "$.keys: is missing; give a list with at least one {key, secret}"],
   ['id: "1"\nkeys: []', "$.keys: is an empty list; give a list with at least one {key, secret}"],
   [
@@ -588,7 +594,7 @@ describe("a wrong configuration", () => {
       `port: x
 prot: 1
 apps:
-  - {id: a, keys: [{key: k, secret: ""}]}
+  - {id: a/b, keys: [{key: k, secret: ""}]}
   - {id: "2", keys: [{key: k, secret: {env: GONE}}], limits: 3}
 `,
       {
@@ -604,8 +610,8 @@ apps:
       'host: is empty; give an IP address or a host name without a port, for example "0.0.0.0" (--host)',
       "port: is not a number; give a whole number from 0 to 65535, or null (ringmaster.yaml:1:1)",
       "apps[1].keys[0].key: is the same as apps[0].keys[0].key; give each key to one app, once (ringmaster.yaml:5:23)",
-      'apps[0].id: has not the right form; give up to 32 digits, for example "1" (ringmaster.yaml:4:6)',
-      "apps[0].keys[0].secret: is empty; give a non-empty string, {env: NAME} or {file: PATH} (ringmaster.yaml:4:29)",
+      'apps[0].id: has not the right form; give 1 to 64 letters, digits, - and _, for example "1" (ringmaster.yaml:4:6)',
+      "apps[0].keys[0].secret: is empty; give a non-empty string, {env: NAME} or {file: PATH} (ringmaster.yaml:4:31)",
       "apps[1].keys[0].secret: names a variable that is not set; set it, or correct the name (ringmaster.yaml:5:31)",
       expect.stringMatching(
         /^apps\[1\]\.limits: is a number; give a mapping with connections, .* \(ringmaster\.yaml:5:54\)$/,

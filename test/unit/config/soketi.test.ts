@@ -109,7 +109,7 @@ describe("a whole configuration", () => {
     };
     expect(apps).toEqual([
       {
-        id: "1",
+        id: "shop",
         name: "shop",
         enabled: true,
         keys: [{ key: "shop-key", secret: "shop-secret", active: true }],
@@ -201,8 +201,7 @@ describe("apps", () => {
     const translation = translateSoketi({}, {});
     const { apps } = await loaded(translation);
     expect(apps[0]).toMatchObject({
-      id: "1",
-      name: "app-id",
+      id: "app-id",
       keys: [{ key: "app-key", secret: "app-secret" }],
     });
     expect(translation.notes).toContainEqual({
@@ -211,13 +210,18 @@ describe("apps", () => {
     });
   });
 
-  test("whose id is not digits get the first numbers that are free", async () => {
-    const list = ["a", "1", "b", "3"].map((id) => app({ id, key: `key-${id}` }));
+  test("whose id is no number keep it, with a note; one that fits into no URL gets a free number", async () => {
+    const translation = translateSoketi({ "appManager.array.apps": [app({ id: "shop" })] }, {});
+    expect((await loaded(translation)).apps[0]?.id).toBe("shop");
+    expect(translation.notes.map(({ setting }) => setting)).toEqual(['app "shop"']);
+    const list = ["a b", "1", "b/c", "3"].map((id) =>
+      app({ id, key: `key-${id.length}-${id.charCodeAt(0)}` }),
+    );
     const { apps } = await loaded(translateSoketi({ appManager: { array: { apps: list } } }, {}));
     expect(apps.map(({ id, name }) => [id, name])).toEqual([
-      ["2", "a"],
+      ["2", "a b"],
       ["1", "1"],
-      ["4", "b"],
+      ["4", "b/c"],
       ["3", "3"],
     ]);
   });

@@ -187,7 +187,7 @@ class Translation {
     const translated = this.#listedApps().map((app, index) =>
       translateApp(app, `apps[${index}]`, shared, (setting, why) => this.#note(setting, why)),
     );
-    return this.#withNumericIds(this.#usable(translated));
+    return this.#withUsableIds(this.#usable(translated));
   }
 
   /** soketi's list, with single fields of it, such as those from variables, put over it. */
@@ -230,18 +230,26 @@ class Translation {
     });
   }
 
-  #withNumericIds(apps: readonly TranslatedApp[]): readonly TranslatedApp[] {
+  #withUsableIds(apps: readonly TranslatedApp[]): readonly TranslatedApp[] {
     const isOurs = (id: string) => appEntrySchema.shape.id.safeParse(id).success;
     const taken = new Set(apps.map(({ id }) => id).filter(isOurs));
     return apps.map((app) => {
-      if (isOurs(app.id)) return app;
+      if (isOurs(app.id)) {
+        if (!/^[0-9]+$/.test(app.id)) {
+          this.#note(
+            `app ${JSON.stringify(app.id)}`,
+            "kept, but the Go and Python libraries take only ids of digits, as Pusher's are",
+          );
+        }
+        return app;
+      }
       let number = 1;
       while (taken.has(String(number))) number++;
       const id = String(number);
       taken.add(id);
       this.#note(
         `app ${JSON.stringify(app.id)}`,
-        `ids are digits, since server libraries refuse others: it became ${JSON.stringify(id)}, so give your servers that`,
+        `an id has only letters, digits, - and _: it became ${JSON.stringify(id)}, so give your servers that`,
       );
       return { ...app, id, fields: { name: app.id.slice(0, 200), ...app.fields } };
     });
