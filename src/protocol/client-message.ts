@@ -1,3 +1,5 @@
+import { isNestedTooDeep } from "./nesting.ts";
+
 /** What a client sent, taken apart (contract 1.5). Nothing in it is believed yet but its shape. */
 export type ClientMessage =
   | { readonly kind: "ping" }
@@ -41,14 +43,14 @@ function text(value: unknown): string | undefined {
 /** Reads one text frame. Never throws; a fault is answered in the hosted server's words. */
 export function parseClientMessage(frame: string): ParsedMessage {
   try {
-    return read(JSON.parse(frame));
+    return read(frame, JSON.parse(frame));
   } catch {
     // Not JSON, or nested deeper than the stack.
     return invalid("Received invalid JSON");
   }
 }
 
-function read(parsed: unknown): ParsedMessage {
+function read(frame: string, parsed: unknown): ParsedMessage {
   const message = fields(parsed);
   const event = message["event"];
   if (typeof event !== "string") return invalid("Received invalid JSON");
@@ -95,6 +97,9 @@ function read(parsed: unknown): ParsedMessage {
   }
   if (!event.startsWith("client-")) {
     return invalid("Client event rejected - client events must be prefixed by 'client-'");
+  }
+  if (typeof data === "object" && isNestedTooDeep(frame)) {
+    return invalid("Client event rejected - data is nested too deep");
   }
   // Other clients expect a string: Swift drops an object and Java cannot cast it, while pusher-js decodes either.
   return {

@@ -1,5 +1,6 @@
 import type { AppLimits } from "./limits.ts";
 import type { Member } from "./frames.ts";
+import { isNestedTooDeep } from "./nesting.ts";
 
 /** A signed-in user, as its signed `user_data` tells (contract 1.14). */
 export interface User extends Member {
@@ -13,6 +14,7 @@ export type Parsed<T> = { readonly value: T } | { readonly fault: string };
 
 function parseObject(json: string): Readonly<Record<string, unknown>> | undefined {
   try {
+    if (isNestedTooDeep(json)) return undefined;
     const value: unknown = JSON.parse(json);
     return typeof value === "object" && value !== null && !Array.isArray(value)
       ? (value as Record<string, unknown>)

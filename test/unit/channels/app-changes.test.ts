@@ -18,7 +18,9 @@ async function started() {
     foreign: await ring.connect({ app: other }),
   };
   const closed = () =>
-    Object.entries(clients).flatMap(([name, { closed }]) => (closed ? [[name, closed.code]] : []));
+    Object.entries(clients).flatMap(([name, client]) =>
+      client.closed === undefined ? [] : [[name, client.closed.code]],
+    );
   return { ring, clients, closed };
 }
 

@@ -124,9 +124,44 @@ test("names that every object inherits are not mistaken for fields", () => {
   );
 });
 
-test("nesting as deep as the largest frame allows neither throws nor is refused", () => {
-  const depth = 32_000;
-  const data = "[".repeat(depth) + "]".repeat(depth);
-  const parsed = parseClientMessage(`{"event":"client-x","channel":"private-x","data":${data}}`);
-  expect(parsed).toEqual({ kind: "client-event", event: "client-x", channel: "private-x", data });
+describe("nesting", () => {
+  const nested = (levels: number, open = "[", close = "]"): string =>
+    `{"event":"client-x","channel":"private-x","data":${open.repeat(levels)}0${close.repeat(levels)}}`;
+
+  test("of 900 levels passes as it is", () => {
+    const parsed = parseClientMessage(nested(900));
+    expect(parsed).toMatchObject({
+      kind: "client-event",
+      data: `${"[".repeat(900)}0${"]".repeat(900)}`,
+    });
+  });
+
+  test.each([
+    ["arrays", nested(32_000)],
+    ["objects", nested(10_000, '{"a":', "}")],
+    ["a little more than allowed", nested(1_100)],
+  ])("of %s, as deep as a frame allows, is refused at once", (_what, frame) => {
+    const startedAt = performance.now();
+    expect(parseClientMessage(frame)).toEqual(
+      invalid("Client event rejected - data is nested too deep"),
+    );
+    // Writing it again would take a second, in which nobody is served.
+    expect(performance.now() - startedAt).toBeLessThan(300);
+  });
+
+  test("is not what brackets in a text make", () => {
+    const data = { brackets: '[{"\\'.repeat(2_000) };
+    const parsed = parseClientMessage(
+      JSON.stringify({ event: "client-x", channel: "private-x", data }),
+    );
+    expect(parsed).toMatchObject({ kind: "client-event", data: JSON.stringify(data) });
+  });
+
+  test("that is wide but not deep passes", () => {
+    const data = Array.from({ length: 5_000 }, () => [{}]);
+    const parsed = parseClientMessage(
+      JSON.stringify({ event: "client-x", channel: "private-x", data }),
+    );
+    expect(parsed).toMatchObject({ kind: "client-event", data: JSON.stringify(data) });
+  });
 });

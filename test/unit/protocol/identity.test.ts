@@ -29,6 +29,10 @@ describe("parseMember", () => {
     ["nope", "channel_data is not a JSON object"],
     ["null", "channel_data is not a JSON object"],
     ["[]", "channel_data is not a JSON object"],
+    [
+      `{"user_id":"a","user_info":${"[".repeat(30_000)}${"]".repeat(30_000)}}`,
+      "channel_data is not a JSON object",
+    ],
     ['"a"', "channel_data is not a JSON object"],
     ["{}", "channel_data must contain a user_id"],
     ['{"user_id":""}', "channel_data must contain a user_id"],
