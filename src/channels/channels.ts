@@ -74,9 +74,16 @@ export class Channels {
     });
   }
 
-  /** Closes all sockets over the window; resolves when none is left. */
+  /** Closes all sockets over the window, then stops listening; resolves when no socket is left. */
   drain(windowMs: number, onProgress: (progress: DrainProgress) => void): Promise<void> {
-    return drainSockets(this.#node, windowMs, onProgress);
+    let isListening = true;
+    return drainSockets(this.#node, windowMs, (progress) => {
+      if (isListening && progress.windowLeftMs === 0) {
+        isListening = false;
+        void this.#listener.stop();
+      }
+      onProgress(progress);
+    });
   }
 
   /** Stops listening, answers what is under way, and lets go of the ports. */

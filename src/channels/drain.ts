@@ -18,8 +18,9 @@ export interface DrainProgress {
  * Closes all sockets with 4200, evenly over the window, oldest first.
  *
  * pusher-js comes back at once and without jitter after a 4200, so the spread has to come from here. Sockets that open
- * meanwhile (a load balancer that has not noticed) are served, and closed in their turn: turning them away would only send
- * them round in circles. Resolves when no socket is left.
+ * meanwhile (a load balancer that has not noticed, or there is none) are served until the window ends: turning them away
+ * or closing them sooner would only send them round in circles. By then nobody must listen any more, or they would be
+ * back before the last has gone. Resolves when no socket is left.
  */
 export async function drainSockets(
   node: Node,
@@ -28,19 +29,14 @@ export async function drainSockets(
 ): Promise<void> {
   const { clock, sessions } = node;
   const endsAtMs = clock.elapsedMs() + windowMs;
-  const closing = new Set<number>();
+  let waiting = [...sessions.all()];
   while (sessions.size > 0) {
+    waiting = waiting.filter((session) => session.isLive);
     const windowLeftMs = endsAtMs - clock.elapsedMs();
-    let left = socketsToClose(sessions.size - closing.size, windowLeftMs, TICK_MS);
-    for (const session of sessions.all()) {
-      if (left === 0) break;
-      if (!session.isLive) continue;
-      session.close(CLOSE.reconnect);
-      closing.add(session.number);
-      left--;
-    }
+    if (windowLeftMs <= 0) waiting = [...sessions.all()];
+    const now = socketsToClose(waiting.length, windowLeftMs, TICK_MS);
+    for (const session of waiting.slice(0, now)) session.close(CLOSE.reconnect);
     await new Promise<void>((resolve) => clock.after(TICK_MS, resolve));
-    for (const number of closing) if (sessions.get(number) === undefined) closing.delete(number);
     onProgress({
       socketsLeft: sessions.size,
       windowLeftMs: Math.max(0, endsAtMs - clock.elapsedMs()),
