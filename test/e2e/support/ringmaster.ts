@@ -39,6 +39,8 @@ export interface RingmasterOptions {
   readonly launcher?: readonly string[];
   /** Where default-app.json goes; a folder of its own otherwise. */
   readonly dataDir?: string;
+  /** Gives no flags for the ports: they stand in `env`. */
+  readonly portsFromEnvironment?: boolean;
 }
 
 export interface LogLine {
@@ -72,8 +74,7 @@ export class Ringmaster {
     this.folder = mkdtempSync(join(tmpdir(), "ringmaster-e2e-"));
     this.configFile = join(this.folder, "ringmaster.json");
     const flags: Record<string, string> = {
-      "--port": "0",
-      "--ops-port": "0",
+      ...(options.portsFromEnvironment === true ? {} : { "--port": "0", "--ops-port": "0" }),
       "--data-dir": options.dataDir ?? join(this.folder, "data"),
       ...QUICK_DRAIN,
       ...options.flags,

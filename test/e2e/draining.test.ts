@@ -1,0 +1,274 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as connectTcp } from "node:net";
+import { test, type TestContext } from "node:test";
+import { testApp } from "./support/apps.ts";
+import { callApi, publish } from "./support/http-api.ts";
+import { pusherClient } from "./support/pusher-client.ts";
+import { rawClient, rawSocket } from "./support/raw-web-socket.ts";
+import { Ringmaster, type RingmasterOptions } from "./support/ringmaster.ts";
+import { eventually, within } from "./support/wait.ts";
+
+const app = testApp();
+const FORCED = "asked again: stopping at once";
+
+async function drainable(
+  t: TestContext,
+  {
+    noticeMs,
+    windowMs,
+    deadlineMs,
+    ...options
+  }: { noticeMs: number; windowMs: number; deadlineMs: number } & RingmasterOptions,
+): Promise<Ringmaster> {
+  const server = await Ringmaster.start({
+    config: { apps: [app.entry] },
+    ...options,
+    flags: {
+      "--drain-notice-ms": String(noticeMs),
+      "--drain-window-ms": String(windowMs),
+      "--drain-deadline-ms": String(deadlineMs),
+      ...options.flags,
+    },
+  });
+  // Whatever a test does with it, nothing is left; how it ended is for the test to say.
+  t.after(() => server.signal("SIGKILL"));
+  return server;
+}
+
+test("Draining: after SIGTERM readiness is false at once, publishes are answered and delivered, and the exit code is 0", async (t) => {
+  const server = await drainable(t, { noticeMs: 1_500, windowMs: 1_000, deadlineMs: 10_000 });
+  const client = await rawClient(t, app, { port: server.port });
+  await client.subscribe("private-late");
+  const asked = performance.now();
+  server.signal("SIGTERM");
+  await server.logged("stopping; a second signal forces");
+  const ready = await server.ops("/readyz");
+  assert.deepEqual([ready.status, await ready.text()], [503, "draining\n"]);
+  assert.equal((await server.ops("/healthz")).status, 200);
+  const scrape = await server.metrics();
+  assert.deepEqual([scrape.sum("ringmaster_ready"), scrape.sum("ringmaster_draining")], [0, 1]);
+
+  await publish(app, server.port, "private-late", "still-served");
+  await client.socket.message("still-served");
+  const newcomer = await rawClient(t, app, { port: server.port });
+  await newcomer.subscribe("private-late");
+  assert.ok(performance.now() - asked < 1_500, "all of that happened within the notice");
+
+  const closings = await Promise.all([client, newcomer].map(({ socket }) => socket.closed));
+  for (const { code, reason, atMs } of closings) {
+    assert.deepEqual([code, reason], [4200, "Please reconnect immediately"]);
+    assert.ok(
+      atMs - asked >= 1_400,
+      `closed ${atMs - asked} ms after the signal, within the notice`,
+    );
+  }
+  assert.equal((await within("the server ends", server.exited)).code, 0);
+});
+
+test("Draining: 200 sockets are closed with 4200 evenly over the window while publishes go on, well before the deadline", async (t) => {
+  const SOCKETS = 200;
+  const WINDOW_MS = 3_000;
+  const SLICE_MS = 100;
+  const server = await drainable(t, { noticeMs: 0, windowMs: WINDOW_MS, deadlineMs: 15_000 });
+  const clients = await Promise.all(
+    Array.from({ length: SOCKETS }, () => rawClient(t, app, { port: server.port })),
+  );
+  for (const client of clients) await client.subscribe("news");
+  const closings = Promise.all(clients.map(({ socket }) => socket.closed));
+  const startedAt = performance.now();
+  server.signal("SIGTERM");
+  await server.logged("draining");
+
+  let published = 0;
+  const publishing = (async () => {
+    while (performance.now() - startedAt < WINDOW_MS * 0.8) {
+      const { status } = await callApi(app, server.port, {
+        path: "/events",
+        body: { name: `during-${published}`, data: "", channel: "news" },
+      });
+      assert.equal(status, 200);
+      published++;
+    }
+  })();
+  const ends = await within("all sockets are closed", closings);
+  await publishing;
+  const { code, atMs } = await within("the server ends", server.exited);
+  assert.equal(code, 0);
+  assert.ok(atMs - startedAt < 10_000, `ended ${atMs - startedAt} ms after the signal`);
+
+  assert.deepEqual(new Set(ends.map((end) => end.code)), new Set([4200]));
+  const slices = new Map<number, number>();
+  for (const end of ends) {
+    const slice = Math.floor((end.atMs - startedAt) / SLICE_MS);
+    slices.set(slice, (slices.get(slice) ?? 0) + 1);
+  }
+  // An even pace is 200 / 30 = 6.7 in a slice. Ours are the moments of arrival on a busy machine, so three times that.
+  const most = Math.max(...slices.values());
+  assert.ok(
+    most <= 20,
+    `${most} sockets in one slice of ${SLICE_MS} ms: ${JSON.stringify([...slices])}`,
+  );
+  assert.ok(
+    slices.size >= 20,
+    `only ${slices.size} slices had a close: ${JSON.stringify([...slices])}`,
+  );
+  const last = Math.max(...ends.map((end) => end.atMs)) - startedAt;
+  assert.ok(
+    last >= WINDOW_MS * 0.8 && last <= WINDOW_MS + 1_500,
+    `the last close came after ${last} ms`,
+  );
+
+  // Whoever was still there heard everything up to its end: a prefix without a hole, longer for those closed later.
+  const heard = clients.map(({ socket }) =>
+    socket.messages.all.filter(({ event }) => event.startsWith("during-")),
+  );
+  for (const events of heard) {
+    assert.deepEqual(
+      events.map(({ event }) => event),
+      events.map((_, number) => `during-${number}`),
+    );
+  }
+  assert.ok(
+    Math.max(...heard.map((events) => events.length)) >= published * 0.8,
+    `of ${published} published`,
+  );
+});
+
+test("Draining: the metrics tell what is left of the window", async (t) => {
+  const server = await drainable(t, { noticeMs: 0, windowMs: 2_000, deadlineMs: 10_000 });
+  for (let number = 0; number < 20; number++)
+    await rawSocket(t, { port: server.port, key: app.key });
+  assert.equal((await server.metrics()).sum("ringmaster_drain_window_left_seconds"), 0);
+  server.signal("SIGTERM");
+  const left = await eventually("some of the window is left", async () => {
+    const seconds = (await server.metrics()).sum("ringmaster_drain_window_left_seconds");
+    return seconds > 0 && seconds;
+  });
+  assert.ok(left <= 2, `${left} s`);
+  await within("the server ends", server.exited);
+});
+
+const SUCCEEDED = "pusher_internal:subscription_succeeded";
+
+test("Draining: pusher-js comes back to the next server on the port by itself and is subscribed again", async (t) => {
+  const old = await drainable(t, { noticeMs: 0, windowMs: 500, deadlineMs: 5_000 });
+  const client = pusherClient(t, app, { port: old.port, member: { user_id: "a" } });
+  await client.subscribe("private-lasting");
+  await client.subscribe("presence-lasting");
+  const asked = performance.now();
+  old.signal("SIGTERM");
+  const { code, atMs } = await within("the old server ends", old.exited);
+  assert.equal(code, 0);
+  assert.ok(
+    atMs - asked < 2_500,
+    `it took ${atMs - asked} ms, with a client that comes back at once`,
+  );
+  // Nobody but the old server was there to come back to: once is what the close asks for, more would be a storm.
+  assert.ok(
+    client.got(SUCCEEDED, "private-lasting").length <= 2,
+    `bounced ${client.got(SUCCEEDED, "private-lasting").length} times`,
+  );
+
+  const seen = client.got(SUCCEEDED, "presence-lasting").length;
+  const next = await drainable(t, {
+    noticeMs: 0,
+    windowMs: 0,
+    deadlineMs: 5_000,
+    flags: { "--port": String(old.port) },
+  });
+  // pusher-js tries again 15 s after it found nobody listening.
+  await eventually(
+    "pusher-js is subscribed again",
+    () => client.got(SUCCEEDED, "presence-lasting").length > seen,
+    40_000,
+  );
+  await publish(app, next.port, "private-lasting", "from-the-next");
+  await client.message("from-the-next");
+});
+
+test("Draining: a client that does not answer the close frame holds nothing up", async (t) => {
+  const server = await drainable(t, { noticeMs: 0, windowMs: 200, deadlineMs: 10_000 });
+  const mute = await rawClient(t, app, { port: server.port });
+  mute.socket.tcp.pause();
+  const startedAt = performance.now();
+  server.signal("SIGTERM");
+  const { code, atMs } = await within("the server ends", server.exited);
+  assert.equal(code, 0);
+  assert.ok(atMs - startedAt < 5_000, `it took ${atMs - startedAt} ms`);
+});
+
+test("Draining: the deadline is kept although a socket that does not read is still open then; exit code and log tell", async (t) => {
+  const server = await drainable(t, {
+    noticeMs: 0,
+    windowMs: 100,
+    deadlineMs: 700,
+    flags: { "--websocket-send-queue-bytes": "200000000" },
+  });
+  const mute = await rawClient(t, app, { port: server.port });
+  await mute.subscribe("flood");
+  mute.socket.tcp.pause();
+  // More than the system's buffers take, so that the close frame waits behind it.
+  const batch = Array.from({ length: 10 }, () => ({
+    channel: "flood",
+    name: "e",
+    data: "x".repeat(10_000),
+  }));
+  for (let sent = 0; sent < 500; sent++)
+    await callApi(app, server.port, { path: "/batch_events", body: { batch } });
+  const startedAt = performance.now();
+  server.signal("SIGTERM");
+  const { code, atMs } = await within("the server ends", server.exited);
+  assert.equal(code, 1);
+  assert.ok(atMs - startedAt >= 650 && atMs - startedAt < 5_000, `it took ${atMs - startedAt} ms`);
+  await server.logged("the deadline came before everything was closed");
+});
+
+test("Draining: a request that stops in the middle holds nothing up", async (t) => {
+  const server = await drainable(t, { noticeMs: 100, windowMs: 100, deadlineMs: 10_000 });
+  const tcp = connectTcp({ host: "127.0.0.1", port: server.port });
+  t.after(() => tcp.destroy());
+  tcp.on("error", () => {});
+  await once(tcp, "connect");
+  const half = "POST /apps/1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf";
+  await new Promise((resolve) => tcp.write(half, resolve));
+  await publish(app, server.port, "any", "the half request has been read too");
+  const startedAt = performance.now();
+  server.signal("SIGTERM");
+  const { code, atMs } = await within("the server ends", server.exited);
+  assert.equal(code, 0);
+  assert.ok(atMs - startedAt < 5_000, `it took ${atMs - startedAt} ms`);
+});
+
+test("Draining: a second signal forces", async (t) => {
+  const server = await drainable(t, { noticeMs: 20_000, windowMs: 1_000, deadlineMs: 30_000 });
+  await rawClient(t, app, { port: server.port });
+  server.signal("SIGTERM");
+  await server.logged("stopping; a second signal forces");
+  const startedAt = performance.now();
+  server.signal("SIGTERM");
+  const { code, atMs } = await within("the server ends", server.exited);
+  assert.equal(code, 1);
+  assert.ok(atMs - startedAt < 5_000, `it took ${atMs - startedAt} ms`);
+  await server.logged(FORCED);
+});
+
+test("Draining: ^C waits for no load balancer", async (t) => {
+  const server = await drainable(t, { noticeMs: 20_000, windowMs: 20_000, deadlineMs: 60_000 });
+  const client = await rawClient(t, app, { port: server.port });
+  const startedAt = performance.now();
+  server.signal("SIGINT");
+  assert.equal((await client.socket.closed).code, 4200);
+  const { code, atMs } = await within("the server ends", server.exited);
+  assert.equal(code, 0);
+  assert.ok(atMs - startedAt < 5_000, `it took ${atMs - startedAt} ms`);
+});
+
+test("Draining: a server without sockets ends right after the notice", async (t) => {
+  const server = await drainable(t, { noticeMs: 200, windowMs: 20_000, deadlineMs: 30_000 });
+  const startedAt = performance.now();
+  server.signal("SIGTERM");
+  const { code, atMs } = await within("the server ends", server.exited);
+  assert.equal(code, 0);
+  assert.ok(atMs - startedAt < 5_000, `it took ${atMs - startedAt} ms`);
+});
