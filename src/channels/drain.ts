@@ -20,7 +20,11 @@ export interface DrainProgress {
  * pusher-js comes back at once and without jitter after a 4200, so the spread has to come from here. Sockets that open
  * meanwhile (a load balancer that has not noticed, or there is none) are served until the window ends: turning them away
  * or closing them sooner would only send them round in circles. By then nobody must listen any more, or they would be
- * back before the last has gone. Resolves when no socket is left.
+ * back before the last has gone.
+ *
+ * A socket whose queue holds something waits until that is sent, for a moment beyond the window at most: the runtime
+ * calls a socket closed when the close frame is behind the queue, and the process would end and cut both off. Resolves
+ * when no socket is left.
  */
 export async function drainSockets(
   node: Node,
@@ -34,14 +38,19 @@ export async function drainSockets(
     waiting = waiting.filter((session) => session.isLive);
     const windowLeftMs = endsAtMs - clock.elapsedMs();
     if (windowLeftMs <= 0) waiting = [...sessions.all()];
-    const now = socketsToClose(waiting.length, windowLeftMs, TICK_MS);
-    for (const session of waiting.slice(0, now)) session.close(CLOSE.reconnect);
+    let left = socketsToClose(waiting.length, windowLeftMs, TICK_MS);
+    for (const session of waiting) {
+      if (left === 0) break;
+      if (session.socket.getBufferedAmount() > 0) continue;
+      session.close(CLOSE.reconnect);
+      left--;
+    }
     await new Promise<void>((resolve) => clock.after(TICK_MS, resolve));
     onProgress({
       socketsLeft: sessions.size,
       windowLeftMs: Math.max(0, endsAtMs - clock.elapsedMs()),
     });
-    // A peer that does not answer the close frame would keep its socket for ever.
+    // A peer that does not read, or does not answer the close frame, would keep its socket for ever.
     if (clock.elapsedMs() >= endsAtMs + CLOSE_GRACE_MS)
       for (const session of sessions.all()) session.socket.terminate();
   }

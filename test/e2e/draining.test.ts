@@ -198,24 +198,74 @@ test("Draining: a client that does not answer the close frame holds nothing up",
   assert.ok(atMs - startedAt < 5_000, `it took ${atMs - startedAt} ms`);
 });
 
-test("Draining: the deadline is kept although a socket that does not read is still open then; exit code and log tell", async (t) => {
+/** Publishes more than the system's buffers take, so that most of it waits in the server. */
+async function flood(port: number, channel: string): Promise<number> {
+  const EVENTS = 3_000;
+  for (let sent = 0; sent < EVENTS; sent += 10) {
+    const batch = Array.from({ length: 10 }, () => ({
+      channel,
+      name: "e",
+      data: "x".repeat(10_000),
+    }));
+    const { status } = await callApi(app, port, { path: "/batch_events", body: { batch } });
+    assert.equal(status, 200);
+  }
+  return EVENTS;
+}
+
+const LARGE_QUEUE = { "--websocket-send-queue-bytes": "200000000" };
+
+test("Draining: what waits for a slow reader is delivered to it before its close frame", async (t) => {
   const server = await drainable(t, {
     noticeMs: 0,
-    windowMs: 100,
-    deadlineMs: 700,
-    flags: { "--websocket-send-queue-bytes": "200000000" },
+    windowMs: 1_000,
+    deadlineMs: 10_000,
+    flags: LARGE_QUEUE,
+  });
+  const slow = await rawClient(t, app, { port: server.port });
+  await slow.subscribe("flood");
+  slow.socket.tcp.pause();
+  const events = await flood(server.port, "flood");
+  server.signal("SIGTERM");
+  await server.logged("draining");
+  slow.socket.tcp.resume();
+  assert.equal((await slow.socket.closed).code, 4200);
+  assert.equal(slow.socket.messages.all.filter(({ event }) => event === "e").length, events);
+  assert.equal((await within("the server ends", server.exited)).code, 0);
+});
+
+test("Draining: a socket that reads nothing at all is cut off a second after the window", async (t) => {
+  const server = await drainable(t, {
+    noticeMs: 0,
+    windowMs: 200,
+    deadlineMs: 10_000,
+    flags: LARGE_QUEUE,
   });
   const mute = await rawClient(t, app, { port: server.port });
   await mute.subscribe("flood");
   mute.socket.tcp.pause();
-  // More than the system's buffers take, so that the close frame waits behind it.
-  const batch = Array.from({ length: 10 }, () => ({
-    channel: "flood",
-    name: "e",
-    data: "x".repeat(10_000),
-  }));
-  for (let sent = 0; sent < 500; sent++)
-    await callApi(app, server.port, { path: "/batch_events", body: { batch } });
+  await flood(server.port, "flood");
+  const startedAt = performance.now();
+  server.signal("SIGTERM");
+  const { code, atMs } = await within("the server ends", server.exited);
+  assert.equal(code, 0);
+  assert.ok(
+    atMs - startedAt >= 1_100 && atMs - startedAt < 6_000,
+    `it took ${atMs - startedAt} ms`,
+  );
+});
+
+test("Draining: the deadline is kept although a socket is still open then; exit code and log tell", async (t) => {
+  const server = await drainable(t, {
+    noticeMs: 0,
+    windowMs: 100,
+    deadlineMs: 700,
+    flags: LARGE_QUEUE,
+  });
+  const mute = await rawClient(t, app, { port: server.port });
+  await mute.subscribe("flood");
+  mute.socket.tcp.pause();
+  await flood(server.port, "flood");
   const startedAt = performance.now();
   server.signal("SIGTERM");
   const { code, atMs } = await within("the server ends", server.exited);
