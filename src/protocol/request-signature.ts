@@ -8,6 +8,8 @@ export interface SignedRequest {
   /** As sent: not decoded, without the query. */
   readonly path: string;
   readonly query: readonly QueryParameter[];
+  /** The query as sent, without `?`, where it is known: it mostly is the signed text already. */
+  readonly queryText?: string;
   readonly body: string | Uint8Array;
 }
 
@@ -19,23 +21,35 @@ const MAX_DATE_SECONDS = 8.64e12;
  * values as decoded (contract 2.1).
  */
 export function requestSigningText(request: SignedRequest): string {
+  const asSent =
+    request.queryText === undefined ? undefined : signedPart(request.queryText, request.query);
+  if (asSent !== undefined) return `${request.method}\n${request.path}\n${asSent}`;
   const parameters: QueryParameter[] = [];
-  let sorted = true;
   for (const [name, value] of request.query) {
     const lower = name.toLowerCase();
     if (lower === "auth_signature") continue;
-    const last = parameters.at(-1);
-    if (last !== undefined && last[0] > lower) sorted = false;
     parameters.push([lower, value]);
   }
-  // Libraries send them sorted already. Equal names keep their order.
-  if (!sorted) parameters.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
-  let text = `${request.method}\n${request.path}\n`;
-  for (let i = 0; i < parameters.length; i++) {
-    const [name, value] = parameters[i]!;
-    text += i === 0 ? `${name}=${value}` : `&${name}=${value}`;
+  // Equal names keep their order.
+  parameters.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
+  const joined = parameters.map(([name, value]) => `${name}=${value}`).join("&");
+  return `${request.method}\n${request.path}\n${joined}`;
+}
+
+/** Nothing escaped, no capitals in a name, each with "=", and the signature last. */
+const PLAIN_QUERY = /^(?:[^%+&=A-Z]+=[^%+&]*&)+auth_signature=[^%+&]*$/;
+
+/**
+ * The signed part of a query that needs no change, or undefined. Every server library sends it so, and putting it together
+ * again would cost more than the signature itself.
+ */
+function signedPart(text: string, query: readonly QueryParameter[]): string | undefined {
+  if (!PLAIN_QUERY.test(text)) return undefined;
+  for (let i = 0; i < query.length - 1; i++) {
+    const name = query[i]![0];
+    if (name === "auth_signature" || (i > 0 && query[i - 1]![0] > name)) return undefined;
   }
-  return text;
+  return text.slice(0, text.lastIndexOf("&"));
 }
 
 /** Adds the signature's own parameters to a request: what a server library does, and our command line with it. */

@@ -1,6 +1,6 @@
 import type { ApiError } from "../../protocol/api-errors.ts";
 import { userChannel } from "../../protocol/channel-name.ts";
-import { parseQuery } from "../../protocol/query.ts";
+import { parseQuery, type QueryParameter } from "../../protocol/query.ts";
 import { requestSignatureFault, type SignedRequest } from "../../protocol/request-signature.ts";
 import { count } from "../counters.ts";
 import type { Node } from "../node.ts";
@@ -76,27 +76,16 @@ export class Api {
    * `path` and `query` are as sent; `path` without the prefix. A prefix may or may not have been signed: that depends on
    * the library and on whether a proxy added it, so both are taken.
    */
-  async handle(request: Request, path: string, query: string): Promise<Response> {
+  handle(request: Request, path: string, query: string): Response | Promise<Response> {
     const found = APP_PATH.exec(path);
     if (found === null) return failure({ status: 404, message: "Unknown path" });
     const appId = found[1]!;
-    const rest = found[2]!;
-    const matched = match(request.method, rest);
+    const matched = match(request.method, found[2]!);
     if ("error" in matched) return failure(matched.error);
     const app = this.#node.apps.byId(appId);
     if (app === undefined)
       return failure({ status: 404, message: `Could not find app with id ${appId}` });
-
-    const tenant = this.#node.tenant(app);
-    const { route, argument } = matched;
-    let response: Response;
-    try {
-      response = await this.#serve(request, tenant, path, query, route, argument);
-    } catch (error) {
-      response = this.#failed(error, tenant, route);
-    }
-    count(tenant.counters.apiRequests, `${route.name} ${response.status}`);
-    return response;
+    return this.#serve(request, this.#node.tenant(app), path, query, matched);
   }
 
   async #serve(
@@ -104,35 +93,52 @@ export class Api {
     tenant: Tenant,
     path: string,
     queryText: string,
+    { route, argument }: Matched,
+  ): Promise<Response> {
+    let response: Response;
+    try {
+      const query = parseQuery(queryText);
+      const bytes = route.method === "POST" ? await request.bytes() : EMPTY;
+      const { method } = request;
+      const refused = this.#refusal(tenant, { method, path, query, queryText, body: bytes });
+      response =
+        refused === undefined
+          ? await this.#answer(tenant, query, bytes, route, argument)
+          : failure(refused);
+    } catch (error) {
+      response = this.#failed(error, tenant, route);
+    }
+    count(tenant.counters.apiRequests, `${route.name} ${response.status}`);
+    return response;
+  }
+
+  /** Why the app or its request is not served, whatever was asked. */
+  #refusal(tenant: Tenant, request: SignedRequest): ApiError | undefined {
+    const { app } = tenant;
+    const fault = this.#signatureFault(tenant, request);
+    if (fault !== undefined) return { status: 401, message: fault };
+    if (!app.enabled) return { status: 403, message: "Application disabled" };
+    const perSecond = app.limits.apiRequestsPerSecond;
+    if (perSecond === null || tenant.apiRate.take(perSecond, this.#node.clock.elapsedMs())) {
+      return undefined;
+    }
+    return { status: 429, message: `API rate limit exceeded (${perSecond} requests per second)` };
+  }
+
+  async #answer(
+    tenant: Tenant,
+    query: readonly QueryParameter[],
+    bytes: Uint8Array,
     route: Route,
     argument: string,
   ): Promise<Response> {
-    const node = this.#node;
-    const { app } = tenant;
-    const query = parseQuery(queryText);
-    const bytes = route.method === "POST" ? await request.bytes() : EMPTY;
-    const fault = this.#signatureFault(tenant, {
-      method: request.method,
-      path,
-      query,
-      body: bytes,
-    });
-    if (fault !== undefined) return failure({ status: 401, message: fault });
-    if (!app.enabled) return failure({ status: 403, message: "Application disabled" });
-    const perSecond = app.limits.apiRequestsPerSecond;
-    if (perSecond !== null && !tenant.apiRate.take(perSecond, node.clock.elapsedMs())) {
-      return failure({
-        status: 429,
-        message: `API rate limit exceeded (${perSecond} requests per second)`,
-      });
-    }
     let body: string;
     try {
       body = UTF8.decode(bytes);
     } catch {
       return failure({ status: 400, message: "The body is not valid UTF-8" });
     }
-    const answer = await route.endpoint({ node, tenant, query, body }, argument);
+    const answer = await route.endpoint({ node: this.#node, tenant, query, body }, argument);
     if (answer === undefined) return new Response(null, { status: route.status ?? 200 });
     return new Response(answer, { headers: JSON_HEADERS });
   }
@@ -142,10 +148,8 @@ export class Api {
     const fault = requestSignatureFault(app, request, nowMs);
     const prefix = this.#node.settings.pathPrefix;
     if (fault === undefined || prefix === "") return fault;
-    return requestSignatureFault(app, { ...request, path: prefix + request.path }, nowMs) ===
-      undefined
-      ? undefined
-      : fault;
+    const prefixed = { ...request, path: prefix + request.path };
+    return requestSignatureFault(app, prefixed, nowMs) === undefined ? undefined : fault;
   }
 
   #failed(error: unknown, tenant: Tenant, route: Route): Response {
@@ -160,9 +164,12 @@ export class Api {
 
 const EMPTY = new Uint8Array();
 
-type Match = { readonly route: Route; readonly argument: string } | { readonly error: ApiError };
+interface Matched {
+  readonly route: Route;
+  readonly argument: string;
+}
 
-function match(method: string, rest: string): Match {
+function match(method: string, rest: string): Matched | { readonly error: ApiError } {
   let known = false;
   for (const route of ROUTES) {
     const found = route.pattern.exec(rest);
