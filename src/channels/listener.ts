@@ -165,24 +165,40 @@ export class Listener implements Topics {
     const path = url.slice(pathStart, queryStart === -1 ? undefined : queryStart);
     const query = queryStart === -1 ? "" : url.slice(queryStart + 1);
 
-    const { pathPrefix, trustedHops } = this.#node.settings;
+    const { pathPrefix } = this.#node.settings;
     if (!path.startsWith(pathPrefix)) return unknownPath();
     const local = path.slice(pathPrefix.length);
     if (local.startsWith("/apps/")) return this.#api.handle(request, local, query);
     if (request.headers.get("upgrade")?.toLowerCase() === "websocket") {
-      const peer = { address: server.requestIP(request)?.address ?? "", secure: tls };
-      const admission = admit(this.#node, {
-        path: local,
-        query: parseQuery(query),
-        secure: originationOf(request.headers, peer, trustedHops).secure,
-        origin: request.headers.get("origin"),
-      });
-      const data = "session" in admission ? admission.session : admission.refusal;
-      if (server.upgrade(request, { data })) return undefined;
-      return new Response("WebSocket handshake failed\n", { status: 400 });
+      return this.#upgrade(request, server, local, query, tls);
     }
     if (local === "/" || local === "") return new Response("Ringmaster\n");
     return unknownPath();
+  }
+
+  #upgrade(
+    request: Request,
+    server: Server<SocketData>,
+    path: string,
+    query: string,
+    tls: boolean,
+  ): Response | undefined {
+    const { headers } = request;
+    const peer = { address: server.requestIP(request)?.address ?? "", secure: tls };
+    const { trustedHops } = this.#node.settings;
+    const { secure, clientAddress } = originationOf(headers, peer, trustedHops);
+    const handshake = { path, query: parseQuery(query), secure, origin: headers.get("origin") };
+    const admission = admit(this.#node, handshake);
+    if ("session" in admission) {
+      const { tenant, socketId } = admission.session;
+      this.#node.log.debug({ appId: tenant.id, socketId, clientAddress }, "socket admitted");
+    } else {
+      const { code } = admission.refusal.reason;
+      this.#node.log.debug({ code, clientAddress }, "socket refused");
+    }
+    const data = "session" in admission ? admission.session : admission.refusal;
+    if (server.upgrade(request, { data })) return undefined;
+    return new Response("WebSocket handshake failed\n", { status: 400 });
   }
 }
 
