@@ -98,7 +98,7 @@ export class Api {
     let response: Response;
     try {
       const query = parseQuery(queryText);
-      const bytes = route.method === "POST" ? await request.bytes() : EMPTY;
+      const bytes = route.method === "POST" ? await bodyOf(request) : EMPTY;
       const { method } = request;
       const refused = this.#refusal(tenant, { method, path, query, queryText, body: bytes });
       response =
@@ -163,6 +163,15 @@ export class Api {
 }
 
 const EMPTY = new Uint8Array();
+
+async function bodyOf(request: Request): Promise<Uint8Array> {
+  try {
+    return await request.bytes();
+  } catch {
+    // The client went, or sent no proper chunks: nothing of ours to log, and anybody can do it.
+    throw new ApiFault({ status: 400, message: "The body broke off" });
+  }
+}
 
 interface Matched {
   readonly route: Route;
