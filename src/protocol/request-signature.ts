@@ -36,8 +36,8 @@ export function requestSigningText(request: SignedRequest): string {
   return `${request.method}\n${request.path}\n${joined}`;
 }
 
-/** Nothing escaped, no capitals in a name, each with "=", and the signature last. */
-const PLAIN_QUERY = /^(?:[^%+&=A-Z]+=[^%+&]*&)+auth_signature=[^%+&]*$/;
+/** Nothing escaped, names of ASCII without capitals, each with "=", and the signature last. */
+const PLAIN_QUERY = /^(?:[^%+&=A-Z\u0080-\uffff]+=[^%+&]*&)+auth_signature=[^%+&]*$/;
 
 /**
  * The signed part of a query that needs no change, or undefined. Every server library sends it so, and putting it together
