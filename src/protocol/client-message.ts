@@ -36,7 +36,7 @@ function fields(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }
 
-function text(value: unknown): string | undefined {
+function asText(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
@@ -62,24 +62,24 @@ function read(frame: string, parsed: unknown): ParsedMessage {
       return { kind: "pong" };
     case "pusher:subscribe": {
       const data = fields(message["data"]);
-      const channel = text(data["channel"]);
+      const channel = asText(data["channel"]);
       if (channel === undefined) return invalid("Invalid subscribe: must contain channel");
       return {
         kind: "subscribe",
         channel,
-        auth: text(data["auth"]),
-        channelData: text(data["channel_data"]),
+        auth: asText(data["auth"]),
+        channelData: asText(data["channel_data"]),
       };
     }
     case "pusher:unsubscribe": {
-      const channel = text(fields(message["data"])["channel"]);
+      const channel = asText(fields(message["data"])["channel"]);
       if (channel === undefined) return invalid("Invalid unsubscribe: must contain channel");
       return { kind: "unsubscribe", channel };
     }
     case "pusher:signin": {
       const data = fields(message["data"]);
-      const auth = text(data["auth"]);
-      const userData = text(data["user_data"]);
+      const auth = asText(data["auth"]);
+      const userData = asText(data["user_data"]);
       if (auth === undefined || userData === undefined)
         return invalid("Invalid signin: must contain auth and user_data");
       return { kind: "signin", auth, userData };
@@ -88,7 +88,7 @@ function read(frame: string, parsed: unknown): ParsedMessage {
   if (event.startsWith("pusher:") || event.startsWith("pusher_internal:")) {
     return invalid(`Unsupported event received on socket: ${echo(event)}`);
   }
-  const channel = text(message["channel"]);
+  const channel = asText(message["channel"]);
   const data = message["data"];
   if (channel === undefined || data === undefined) {
     return event.startsWith("client-")
