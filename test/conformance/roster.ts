@@ -426,6 +426,15 @@ export function describeRoster(name: string, engine: RosterEngine): void {
         await cluster.settle();
         expect(counts(heard).filter((count) => count > 0)).toEqual([101]);
       });
+
+      test("of a channel that emptied and filled again is the new one's, also at the old interval's end", async () => {
+        const heard = await cluster.listen(APP, "c");
+        for (const count of [101, 102, 0, 3]) await hold("c", count, announced);
+        await cluster.advance(10_000);
+        await cluster.settle();
+        expect(counts(heard)[0]).toBe(101);
+        expect(counts(heard).at(-1)).toBe(3);
+      });
     });
 
     describe("signed-in users", () => {

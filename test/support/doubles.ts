@@ -42,11 +42,18 @@ export class Gate {
 /** A store that has its troubles: each call may be made to fail, and its answer to be late. */
 class Troubles<Method extends string> {
   readonly gates = new Map<Method, Gate>();
+  readonly callGates = new Map<Method, Gate>();
   readonly #failing = new Set<Method>();
 
   gate(method: Method): Gate {
     let gate = this.gates.get(method);
     if (gate === undefined) this.gates.set(method, (gate = new Gate()));
+    return gate;
+  }
+
+  callGate(method: Method): Gate {
+    let gate = this.callGates.get(method);
+    if (gate === undefined) this.callGates.set(method, (gate = new Gate()));
     return gate;
   }
 
@@ -58,12 +65,14 @@ class Troubles<Method extends string> {
     this.#failing.clear();
   }
 
-  /** The call takes effect at once, in the order of the calls; only the answer waits. */
+  /** The call takes effect when its gate lets it, in the order of the calls; then the answer waits for its own. */
   async answer<T>(method: Method, call: () => Promise<T>): Promise<T> {
     if (this.#failing.has(method)) {
       await this.gates.get(method)?.pass();
       throw new Error(`The store failed in ${method}.`);
     }
+    const callGate = this.callGates.get(method);
+    if (callGate !== undefined) await callGate.pass();
     const outcome = call();
     await this.gates.get(method)?.pass();
     return outcome;
@@ -82,8 +91,14 @@ export class TroubledRoster implements Roster {
     this.inner = inner;
   }
 
+  /** Where the answers wait. */
   gate(method: RosterMethod): Gate {
     return this.#troubles.gate(method);
+  }
+
+  /** Where the calls wait before they take effect. */
+  callGate(method: RosterMethod): Gate {
+    return this.#troubles.callGate(method);
   }
 
   fail(...methods: RosterMethod[]): void {

@@ -194,7 +194,8 @@ export class Ring {
     query: string,
     body: string | Uint8Array = "",
   ): Promise<Answer> {
-    const request = new Request(`http://ring.test${path}`, {
+    // The API takes path and query as they were sent, which no URL here could hold.
+    const request = new Request("http://ring.test/", {
       method,
       ...(method === "GET" || method === "HEAD" ? {} : { body }),
     });

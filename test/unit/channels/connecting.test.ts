@@ -197,6 +197,16 @@ describe("the app's quota of connections", () => {
     expect(ring.node.tenants.get("3")!.quotaConnections).toBe(0);
   });
 
+  test("is not held by one that was refused, however long its connection takes to end", async () => {
+    const ring = new Ring({ apps: [testApp({ limits: { connections: 1 } })] });
+    const first = await ring.connect();
+    const refused = await ring.connect({ lingering: true });
+    expect(refused.closed?.code).toBe(4004);
+    first.leave();
+    await settled();
+    expect((await ring.connect()).closed).toBeUndefined();
+  });
+
   test("is each app's own", async () => {
     const other = testApp({ id: "4", keys: [{ key: "other", secret: "s", active: true }] });
     const ring = new Ring({ apps: [testApp({ limits: { connections: 1 } }), other] });

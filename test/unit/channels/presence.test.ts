@@ -71,6 +71,25 @@ describe("a presence channel", () => {
     ]);
   });
 
+  test("knows how many sockets a user has left when one of several comes and goes", async () => {
+    const ring = new Ring();
+    const [watcher, one, two, three] = await ring.connectMany(4);
+    watcher!.enter("presence-c", "w");
+    await settled();
+    one!.enter("presence-c", "u");
+    two!.enter("presence-c", "u");
+    await settled();
+    two!.unsubscribe("presence-c");
+    three!.enter("presence-c", "u");
+    await settled();
+    three!.drop();
+    await settled();
+    expect(believed(watcher!)).toEqual(["u", "w"]);
+    one!.leave();
+    await settled();
+    expect(believed(watcher!)).toEqual(["w"]);
+  });
+
   test("has room for its number of users, whatever the number of their sockets", async () => {
     const ring = new Ring({ apps: [testApp({ limits: { presenceMembers: 2 } })] });
     const [a, a2, b, c] = await ring.connectMany(4);

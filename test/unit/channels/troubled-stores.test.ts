@@ -111,6 +111,7 @@ describe("while the Roster takes its time", () => {
     ring.troubledRoster.gate("hold").open();
     await settled();
     expect(client.events).toEqual([]);
+    expect(ring.node.tenants.get("3")!.counters.subscribes).toBe(0);
     await emptied(ring);
   });
 
@@ -211,13 +212,21 @@ describe("while the Roster takes its time", () => {
     const [former, joiner] = await ring.connectMany(2);
     former!.enter("presence-c", "u");
     await settled();
-    const gate = ring.troubledBus.gate("subscribe");
+    const gate = ring.troubledRoster.callGate("hold");
     gate.shut();
     former!.drop();
+    await settled();
     joiner!.enter("presence-c", "u");
+    await settled();
+    expect(gate.waiting).toBe(2);
+    gate.letPass();
+    await settled();
     gate.open();
     await settled();
     expect(joiner!.events).toEqual(["pusher_internal:subscription_succeeded"]);
+    expect(await ring.roster.channels("3", "")).toEqual([
+      { channel: "presence-c", subscribers: 1, users: 1 },
+    ]);
   });
 
   test("the count that a joiner hears last is true", async () => {
@@ -325,6 +334,32 @@ describe("while the Roster takes its time", () => {
     ]);
     await ring.publish("a");
     expect(second.events).toContain("e");
+    second.leave();
+    await emptied(ring);
+  });
+
+  test("an app that is removed while its last socket is withdrawn counts nobody out who comes when it is back", async () => {
+    const ring = new TroubledRing({ apps: [quiet] });
+    const first = await ring.connect();
+    first.subscribe("a");
+    await settled();
+    const gate = ring.troubledRoster.gate("hold");
+    gate.shut();
+    first.subscribe("b");
+    await settled();
+    first.drop();
+    await settled();
+    ring.apps.replace([]);
+    ring.apps.replace([quiet]);
+    const second = await ring.connect();
+    second.subscribe("a");
+    await settled();
+    gate.open();
+    await settled();
+    expect(await ring.roster.channels("3", "")).toEqual([
+      { channel: "a", subscribers: 1, users: 0 },
+    ]);
+    expect(await ring.roster.holdConnections("3", 1)).toBe(1);
     second.leave();
     await emptied(ring);
   });
