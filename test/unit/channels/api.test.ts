@@ -197,6 +197,12 @@ describe("POST /events", () => {
       "Invalid channel name: 7\n",
     ],
     [
+      "a channel of 201 characters",
+      { name: "e", data: "d", channel: "x".repeat(201) },
+      400,
+      `Invalid channel name: ${"x".repeat(200)}…\n`,
+    ],
+    [
       "no channel in the list",
       { name: "e", data: "d", channels: [] },
       400,
@@ -334,6 +340,14 @@ describe("GET /channels", () => {
       ...OK,
       text: '{"channels":{"c":{},"presence-c":{}}}',
     });
+  });
+
+  test("lists a channel called __proto__ as any other", async () => {
+    const ring = new Ring();
+    const client = await ring.connect();
+    client.subscribe("__proto__");
+    await settled();
+    expect((await ring.call("GET", "/channels")).text).toBe('{"channels":{"__proto__":{}}}');
   });
 
   test("filters by prefix, and tells the attributes that are asked for", async () => {

@@ -60,6 +60,26 @@ describe("while the Roster takes its time", () => {
     expect(ring.topics.topics).toEqual(["3/d"]);
   });
 
+  test("of many messages each waits for the end of the one before", async () => {
+    const ring = new TroubledRing({ apps: [quiet] });
+    const client = await ring.connect();
+    const gate = ring.troubledRoster.gate("hold");
+    gate.shut();
+    client.subscribe("a");
+    client.subscribe("b");
+    client.unsubscribe("b");
+    client.subscribe("c");
+    await settled();
+    for (const channel of ["a", "b", "b", "c"]) {
+      expect(gate.waiting).toBe(1);
+      expect(ring.troubledRoster.holdings.at(-1)).toMatchObject({ channel });
+      gate.letPass();
+      await settled();
+    }
+    expect(client.frames.map(({ channel }) => channel)).toEqual(["a", "b", "c"]);
+    expect(ring.topics.topics).toEqual(["3/a", "3/c"]);
+  });
+
   test("a second subscribe to the same channel is told of the first", async () => {
     const ring = new TroubledRing({ apps: [quiet] });
     const client = await ring.connect();
