@@ -91,6 +91,8 @@ async function inBun(name) {
   const paths = files.map((file) => `./${relative(root, file)}`);
   const code = await run(bun, [
     "test",
+    // Many of these are searches over thousands of cases, and CI's cores are shared.
+    "--timeout=60000",
     "--reporter=junit",
     `--reporter-outfile=${report}`,
     ...paths,
