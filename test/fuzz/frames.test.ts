@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { TroubledCache, TroubledRoster, type Gate } from "../support/doubles.ts";
 import { settled } from "../support/ring.ts";
 import { mutate, mutations, type Mutation } from "./mutations.ts";
 import {
@@ -175,3 +176,47 @@ test(`${FRAMES} frames, valid, mutated and random, of two apps: nothing breaks, 
   );
   expect(frames).toBeGreaterThanOrEqual(FRAMES);
 }, 120_000);
+
+/** A step, and which of the answers that wait come back behind it. */
+const lateStep = fc.record({ step, answers: fc.array(fc.nat(20), { maxLength: 3 }) });
+
+test("frames while stores take their time and answer in any order: all numbers are true in the end", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(lateStep, { minLength: 1, maxLength: MOST_PER_RUN, size: "max" }),
+      async (steps) => {
+        const gates: Gate[] = [];
+        const world = await World.make({
+          roster: (inner) => {
+            const roster = new TroubledRoster(inner);
+            for (const method of ["hold", "holdUser", "online"] as const)
+              gates.push(roster.gate(method));
+            return roster;
+          },
+          cache: (inner) => {
+            const cache = new TroubledCache(inner);
+            gates.push(cache.gate("get"));
+            return cache;
+          },
+        });
+        for (const gate of gates) gate.shut();
+        for (const { step: one, answers } of steps) {
+          const { place, message: what, mutations: changes, aside } = one;
+          world.players[place]!.client.sendRaw(mutate(written(world, place, what), changes));
+          if (aside === "replace") world.replace(place);
+          for (const answer of answers) {
+            await settled();
+            const waiting = gates.filter((gate) => gate.waiting > 0);
+            if (waiting.length === 0) break;
+            const gate = waiting[answer % waiting.length]!;
+            gate.letPass(answer % gate.waiting);
+          }
+        }
+        for (const gate of gates) gate.open();
+        await world.check();
+        await world.end();
+      },
+    ),
+    { numRuns: 300 },
+  );
+}, 60_000);

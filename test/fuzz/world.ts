@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import type { AppKey } from "../../src/protocol/app.ts";
 import { testApp } from "../support/apps.ts";
-import { NOTHING_LEFT, Ring, settled, type Client } from "../support/ring.ts";
+import { NOTHING_LEFT, Ring, settled, type Client, type RingOptions } from "../support/ring.ts";
 import { channelAuth, hmac, userAuth } from "../support/signing.ts";
 
 /** Two apps whose names are as alike as names can be. What is one's own bears its mark. */
@@ -146,12 +146,12 @@ export class World {
   readonly players: Player[] = [];
   readonly #gone: Player[] = [];
 
-  private constructor() {
-    this.ring = new Ring({ apps: APPS });
+  private constructor(options: RingOptions) {
+    this.ring = new Ring({ ...options, apps: APPS });
   }
 
-  static async make(): Promise<World> {
-    const world = new World();
+  static async make(options: RingOptions = {}): Promise<World> {
+    const world = new World(options);
     for (let i = 0; i < 2 * SOCKETS_PER_APP; i++)
       world.players.push(world.#player(i % 2 === 0 ? 0 : 1));
     await settled();
