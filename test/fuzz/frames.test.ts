@@ -16,7 +16,7 @@ import {
 
 const FRAMES = 50_000;
 /** A run has any number of steps, so that a failing one shrinks to those that matter. */
-const RUNS = 600;
+const RUNS = 660;
 const MOST_PER_RUN = 200;
 
 type Message =

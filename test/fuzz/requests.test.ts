@@ -7,7 +7,7 @@ import { APPS, CHANNELS, KEYS, MARKS, USERS, World } from "./world.ts";
 
 const REQUESTS = 50_000;
 /** A run has any number of steps, so that a failing one shrinks to those that matter. */
-const RUNS = 600;
+const RUNS = 660;
 const MOST_PER_RUN = 200;
 
 /** Who signs: the app itself, the other app with its own key, the app's key with the other's secret, nobody. */
