@@ -140,14 +140,14 @@ describe("nesting", () => {
     ["arrays", nested(32_000)],
     ["objects", nested(10_000, '{"a":', "}")],
     ["a little more than allowed", nested(1_100)],
-  ])("of %s, as deep as a frame allows, is refused at once", (_what, frame) => {
-    const startedAt = performance.now();
-    expect(parseClientMessage(frame)).toEqual(
-      invalid("Client event rejected - data is nested too deep"),
-    );
-    // Writing it again would take a second, in which nobody is served.
-    expect(performance.now() - startedAt).toBeLessThan(300);
-  });
+  ])(
+    "of %s, deeper than a message has reason to be, is refused: to write it again would take a second",
+    (_what, frame) => {
+      expect(parseClientMessage(frame)).toEqual(
+        invalid("Client event rejected - data is nested too deep"),
+      );
+    },
+  );
 
   test("is not what brackets in a text make", () => {
     const data = { brackets: '[{"\\'.repeat(2_000) };
