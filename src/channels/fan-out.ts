@@ -28,7 +28,7 @@ export function fanOut(node: Node, topics: Topics, slowReaders: SlowReaders): Bu
     const sent = topics.publish(channel.topic, message.frame, except);
     const receivers = channel.subscribers - skipped;
     tenant.counters.deliveries += receivers;
-    tenant.counters.deliveredBytes += receivers * message.frame.length;
+    tenant.counters.deliveredBytes += receivers * Buffer.byteLength(message.frame);
     if (sent <= 0 && receivers > 0) slowReaders.notice(message.frame);
   }
 }

@@ -28,8 +28,9 @@ export class Liveness {
 
   start(): void {
     this.#cancel = this.#node.clock.after(TURN_INTERVAL_MS, () => {
-      this.#wheel.turn(this.#node.clock.elapsedMs(), (session) => this.#check(session));
+      // First, so that a fault in one look does not end all later ones.
       this.start();
+      this.#wheel.turn(this.#node.clock.elapsedMs(), (session) => this.#check(session));
     });
   }
 

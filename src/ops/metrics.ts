@@ -143,7 +143,7 @@ export const METRICS: readonly Metric[] = [
   perApp(
     "counter",
     "ringmaster_delivered_bytes_total",
-    "Characters of those frames.",
+    "Bytes of those frames.",
     ({ counters }) => counters.deliveredBytes,
   ),
   perApp(

@@ -343,6 +343,11 @@ export function describeRoster(name: string, engine: RosterEngine): void {
         ]);
       });
 
+      test("may have room for nobody", async () => {
+        expect(await holdMember("a", 1, 1, { maxMembers: 0 })).toEqual(FULL);
+        expect(await roster.channels(APP, "")).toEqual([]);
+      });
+
       test("has room again when a user left", async () => {
         await holdMember("a", 1, 1, { maxMembers: 1 });
         expect(await holdMember("b", 1, 2, { maxMembers: 1 })).toEqual(FULL);

@@ -194,13 +194,8 @@ function emptyChannel(): HeldChannel {
 }
 
 function isFull(channel: HeldChannel, { member, connections, maxMembers }: MemberHolding): boolean {
-  const members = channel.members;
-  return (
-    connections > 0 &&
-    members !== undefined &&
-    !members.has(member.userId) &&
-    members.size >= maxMembers
-  );
+  if (connections === 0 || channel.members?.has(member.userId)) return false;
+  return (channel.members?.size ?? 0) >= maxMembers;
 }
 
 function stateOf(channel: HeldChannel, withMembers: boolean): ChannelState {
