@@ -1,5 +1,3 @@
-import { timingSafeEqual } from "node:crypto";
-
 /**
  * Hex HMAC-SHA256: the one signature of Pusher's contract, for requests, channels, users and webhooks alike.
  *
@@ -9,11 +7,21 @@ export function sign(secret: string, text: string): string {
   return new Bun.CryptoHasher("sha256", secret).update(text).digest("hex");
 }
 
-/** Compares in constant time. A signature of the wrong length is told at once: its length is no secret. */
+/** Whether the signature is the text's; told in constant time. */
 export function verify(secret: string, text: string, signature: string): boolean {
-  const expected = Buffer.from(sign(secret, text));
-  const given = Buffer.from(signature);
-  return given.length === expected.length && timingSafeEqual(given, expected);
+  return isSameText(signature, sign(secret, text));
+}
+
+/**
+ * Compares in a time that depends on the lengths alone: every character is looked at, whatever the ones before it were.
+ * Without the two buffers that `timingSafeEqual` asks for, which cost as much as half of the signature.
+ */
+function isSameText(given: string, expected: string): boolean {
+  let difference = given.length ^ expected.length;
+  for (let i = 0; i < expected.length; i++) {
+    difference |= given.charCodeAt(i) ^ expected.charCodeAt(i);
+  }
+  return difference === 0;
 }
 
 export function md5Hex(bytes: string | Uint8Array): string {

@@ -70,20 +70,15 @@ export async function publishRawBody(request: ApiRequest, channel: string): Prom
 }
 
 /** Hands the events over to the Bus, all or, when the Bus fails, possibly some. Cached first: a miss behind is a lie. */
-async function publish(
-  { node, tenant }: ApiRequest,
-  events: readonly PublishedEvent[],
-): Promise<void> {
+function publish(request: ApiRequest, events: readonly PublishedEvent[]): Promise<void> {
+  const { node, tenant } = request;
   const messages: BusMessage[] = [];
+  const cached: Promise<void>[] = [];
   for (const { name, data, channels, exceptSocketId } of events) {
     for (const channel of channels) {
       if (isCacheChannel(channel)) {
-        await node.cache.set(
-          tenant.id,
-          channel,
-          { event: name, data },
-          tenant.app.limits.cacheTtlMs,
-        );
+        const { cacheTtlMs } = tenant.app.limits;
+        cached.push(node.cache.set(tenant.id, channel, { event: name, data }, cacheTtlMs));
       }
       messages.push({
         kind: "frame",
@@ -96,7 +91,8 @@ async function publish(
     }
   }
   tenant.counters.eventsPublished += messages.length;
-  await node.bus.publish(messages);
+  if (cached.length === 0) return node.bus.publish(messages);
+  return Promise.all(cached).then(() => node.bus.publish(messages));
 }
 
 function parseEvent(

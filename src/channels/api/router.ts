@@ -1,6 +1,6 @@
-import type { ApiError } from "../../protocol/api-errors.ts";
+import { badRequest, type ApiError } from "../../protocol/api-errors.ts";
 import { userChannel } from "../../protocol/channel-name.ts";
-import { parseQuery, type QueryParameter } from "../../protocol/query.ts";
+import { parseQuery } from "../../protocol/query.ts";
 import { requestSignatureFault, type SignedRequest } from "../../protocol/request-signature.ts";
 import { count } from "../counters.ts";
 import type { Node } from "../node.ts";
@@ -45,7 +45,8 @@ const ROUTES: readonly Route[] = [
 
 const APP_PATH = /^\/apps\/([^/]+)(\/.*)$/;
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
-const JSON_HEADERS = { "content-type": "application/json" };
+/** Made once: the runtime copies it faster than it reads an object. */
+const JSON_INIT = { headers: new Headers({ "content-type": "application/json" }) };
 const TEXT_HEADERS = { "content-type": "text/plain; charset=utf-8" };
 const RETRY_AFTER_SECONDS = "1";
 
@@ -98,13 +99,18 @@ export class Api {
     let response: Response;
     try {
       const query = parseQuery(queryText);
-      const bytes = route.method === "POST" ? await bodyOf(request) : EMPTY;
+      const bytes = route.method === "POST" ? await request.bytes().catch(brokenOff) : EMPTY;
       const { method } = request;
       const refused = this.#refusal(tenant, { method, path, query, queryText, body: bytes });
-      response =
-        refused === undefined
-          ? await this.#answer(tenant, query, bytes, route, argument)
-          : failure(refused);
+      if (refused === undefined) {
+        const body = decoded(bytes);
+        response = success(
+          await route.endpoint({ node: this.#node, tenant, query, body }, argument),
+          route,
+        );
+      } else {
+        response = failure(refused);
+      }
     } catch (error) {
       response = this.#failed(error, tenant, route);
     }
@@ -123,24 +129,6 @@ export class Api {
       return undefined;
     }
     return { status: 429, message: `API rate limit exceeded (${perSecond} requests per second)` };
-  }
-
-  async #answer(
-    tenant: Tenant,
-    query: readonly QueryParameter[],
-    bytes: Uint8Array,
-    route: Route,
-    argument: string,
-  ): Promise<Response> {
-    let body: string;
-    try {
-      body = UTF8.decode(bytes);
-    } catch {
-      return failure({ status: 400, message: "The body is not valid UTF-8" });
-    }
-    const answer = await route.endpoint({ node: this.#node, tenant, query, body }, argument);
-    if (answer === undefined) return new Response(null, { status: route.status ?? 200 });
-    return new Response(answer, { headers: JSON_HEADERS });
   }
 
   #signatureFault({ app }: Tenant, request: SignedRequest): string | undefined {
@@ -164,13 +152,9 @@ export class Api {
 
 const EMPTY = new Uint8Array();
 
-async function bodyOf(request: Request): Promise<Uint8Array> {
-  try {
-    return await request.bytes();
-  } catch {
-    // The client went, or sent no proper chunks: nothing of ours to log, and anybody can do it.
-    throw new ApiFault({ status: 400, message: "The body broke off" });
-  }
+function brokenOff(): never {
+  // The client went, or sent no proper chunks: nothing of ours to log, and anybody can do it.
+  throw new ApiFault({ status: 400, message: "The body broke off" });
 }
 
 interface Matched {
@@ -198,6 +182,18 @@ function decodeArgument(argument: string): string {
   } catch {
     return argument;
   }
+}
+
+function decoded(bytes: Uint8Array): string {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    throw new ApiFault(badRequest("The body is not valid UTF-8"));
+  }
+}
+
+function success(answer: string | undefined, { status = 200 }: Route): Response {
+  return answer === undefined ? new Response(null, { status }) : new Response(answer, JSON_INIT);
 }
 
 export function failure({ status, message }: ApiError): Response {
