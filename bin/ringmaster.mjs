@@ -5,8 +5,14 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const require = createRequire(import.meta.url);
-const bun = join(dirname(require.resolve("bun/package.json")), "bin", "bun.exe");
+let bun;
+try {
+  const manifest = createRequire(import.meta.url).resolve("bun/package.json");
+  bun = join(dirname(manifest), "bin", "bun.exe");
+} catch {
+  console.error("ringmaster: the Bun runtime is not installed here; run npm ci first");
+  process.exit(1);
+}
 const entry = fileURLToPath(new URL("../src/cli/ringmaster.ts", import.meta.url));
 const child = spawn(bun, [entry, ...process.argv.slice(2)], { stdio: "inherit" });
 
