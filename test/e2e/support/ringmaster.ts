@@ -72,6 +72,7 @@ export class Ringmaster {
 
   private constructor(options: RingmasterOptions) {
     this.folder = mkdtempSync(join(tmpdir(), "ringmaster-e2e-"));
+    folders.add(this.folder);
     this.configFile = join(this.folder, "ringmaster.json");
     const flags: Record<string, string> = {
       ...(options.portsFromEnvironment === true ? {} : { "--port": "0", "--ops-port": "0" }),
@@ -177,7 +178,6 @@ export class Ringmaster {
       if (code !== 0) throw new Error(`the server ended with ${code ?? signal}: ${this.stderr}`);
     } finally {
       this.signal("SIGKILL");
-      rmSync(this.folder, { recursive: true, force: true });
     }
   }
 
@@ -192,8 +192,9 @@ export class Ringmaster {
 }
 
 const running = new Set<number>();
+const folders = new Set<string>();
 
-// A test file that is cut off must leave no server behind.
+// A test file must leave no server behind, nor what servers wrote, even when it is cut off.
 process.on("exit", () => {
   for (const pid of running) {
     try {
@@ -202,4 +203,5 @@ process.on("exit", () => {
       // It ended between the look and the signal.
     }
   }
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
