@@ -15,35 +15,37 @@ interface Route {
   readonly method: "GET" | "POST";
   /** Stands for the endpoint in metrics: without any name of a channel or user. */
   readonly name: string;
-  readonly pattern: RegExp;
+  /** The whole path behind the app, or a pattern whose group is the endpoint's argument. */
+  readonly path: string | RegExp;
   readonly endpoint: Endpoint;
   readonly status?: number;
 }
 
 /** The endpoints of the contract, section 2, behind `/apps/<id>`. The busiest stand first. */
 const ROUTES: readonly Route[] = [
-  { method: "POST", name: "events", pattern: /^\/events$/, endpoint: publishEvent },
-  { method: "POST", name: "batch_events", pattern: /^\/batch_events$/, endpoint: publishBatch },
-  { method: "GET", name: "channels", pattern: /^\/channels$/, endpoint: listChannels },
-  { method: "GET", name: "channel", pattern: /^\/channels\/([^/]+)$/, endpoint: showChannel },
-  { method: "GET", name: "users", pattern: /^\/channels\/([^/]+)\/users$/, endpoint: listUsers },
+  { method: "POST", name: "events", path: "/events", endpoint: publishEvent },
+  { method: "POST", name: "batch_events", path: "/batch_events", endpoint: publishBatch },
+  { method: "GET", name: "channels", path: "/channels", endpoint: listChannels },
+  { method: "GET", name: "channel", path: /^\/channels\/([^/]+)$/, endpoint: showChannel },
+  { method: "GET", name: "users", path: /^\/channels\/([^/]+)\/users$/, endpoint: listUsers },
   {
     method: "POST",
     name: "terminate_connections",
-    pattern: /^\/users\/([^/]+)\/terminate_connections$/,
+    path: /^\/users\/([^/]+)\/terminate_connections$/,
     endpoint: terminateConnections,
   },
-  { method: "GET", name: "stats", pattern: /^\/channels\/([^/]+)\/stats$/, endpoint: channelStats },
+  { method: "GET", name: "stats", path: /^\/channels\/([^/]+)\/stats$/, endpoint: channelStats },
   {
     method: "POST",
     name: "raw_events",
-    pattern: /^\/channels\/([^/]+)\/events$/,
+    path: /^\/channels\/([^/]+)\/events$/,
     endpoint: publishRaw,
     status: 202,
   },
 ];
 
-const APP_PATH = /^\/apps\/([^/]+)(\/.*)$/;
+const APPS = "/apps/";
+const UNKNOWN_PATH: ApiError = { status: 404, message: "Unknown path" };
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
 /** Made once: the runtime copies it faster than it reads an object. */
 const JSON_INIT = { headers: new Headers({ "content-type": "application/json" }) };
@@ -78,10 +80,10 @@ export class Api {
    * the library and on whether a proxy added it, so both are taken.
    */
   handle(request: Request, path: string, query: string): Response | Promise<Response> {
-    const found = APP_PATH.exec(path);
-    if (found === null) return failure({ status: 404, message: "Unknown path" });
-    const appId = found[1]!;
-    const matched = match(request.method, found[2]!);
+    const slash = path.indexOf("/", APPS.length);
+    if (!path.startsWith(APPS) || slash <= APPS.length) return failure(UNKNOWN_PATH);
+    const appId = path.slice(APPS.length, slash);
+    const matched = match(request.method, path.slice(slash));
     if ("error" in matched) return failure(matched.error);
     const app = this.#node.apps.byId(appId);
     if (app === undefined)
@@ -165,14 +167,19 @@ interface Matched {
 function match(method: string, rest: string): Matched | { readonly error: ApiError } {
   let known = false;
   for (const route of ROUTES) {
-    const found = route.pattern.exec(rest);
-    if (found === null) continue;
-    if (route.method === method) return { route, argument: decodeArgument(found[1] ?? "") };
+    const argument = argumentIn(route.path, rest);
+    if (argument === undefined) continue;
+    if (route.method === method) return { route, argument: decodeArgument(argument) };
     known = true;
   }
   return known
     ? { error: { status: 405, message: `Method ${method} is not allowed here` } }
-    : { error: { status: 404, message: "Unknown path" } };
+    : { error: UNKNOWN_PATH };
+}
+
+function argumentIn(path: string | RegExp, rest: string): string | undefined {
+  if (typeof path === "string") return rest === path ? "" : undefined;
+  return path.exec(rest)?.[1];
 }
 
 /** Some libraries escape names in the path, others do not. */
