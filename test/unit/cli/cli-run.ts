@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const ENTRY = join(import.meta.dir, "../../support/cli-entry.ts");
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 /** For the tests that run commands: a busy machine starts processes slowly, and our own patience tells more. */
 export const RUN_TIMEOUT_MS = 2 * PATIENCE_MS;
 
