@@ -46,7 +46,10 @@ export function admit(node: Node, handshake: Handshake): Admission {
   const version = queryValue(handshake.query, "protocol");
   const protocol = Number(version);
   const refuse = (reason: CloseReason): Admission => ({
-    refusal: { reason, protocol: version && Number.isInteger(protocol) ? protocol : NEWEST_PROTOCOL },
+    refusal: {
+      reason,
+      protocol: version && Number.isInteger(protocol) ? protocol : NEWEST_PROTOCOL,
+    },
   });
 
   const key = keyInPath(handshake.path);

@@ -6,10 +6,11 @@ import { channelAuth, hmac, userAuth } from "../support/signing.ts";
 
 /** Two apps whose names are as alike as names can be. What is one's own bears its mark. */
 export const KEYS: readonly [AppKey, AppKey] = [
-  { key: "key", secret: "secret⟨A⟩", active: true },
-  { key: "key-1", secret: "secret⟨B⟩", active: true },
+  { key: "key", secret: "secret⟨quokka⟩", active: true },
+  { key: "key-1", secret: "secret⟨zephyr⟩", active: true },
 ];
-export const MARKS = ["⟨A⟩", "⟨B⟩"] as const;
+/** Apart in every character, so that no mutation makes one of the other: a socket is told its own words again. */
+export const MARKS = ["⟨quokka⟩", "⟨zephyr⟩"] as const;
 export const APPS = [
   testApp({ id: "1", name: "a", keys: [KEYS[0]], limits: { clientEventsPerSecond: null } }),
   testApp({ id: "1-1", name: "b", keys: [KEYS[1]], limits: { clientEventsPerSecond: null } }),
