@@ -21,7 +21,7 @@ export interface TenantFigures {
 /**
  * The channels ring: sockets, channels and the HTTP API of one process.
  *
- *   new ──start──▶ serving ──drain──▶ draining ──close──▶ closed
+ *   new ──listen──▶ serving ──drain──▶ draining ──close──▶ closed
  *
  * While draining it serves publishes and sockets as before; only that its sockets are closed one after the other.
  */
