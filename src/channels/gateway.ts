@@ -1,4 +1,4 @@
-import { CLOSE, closeFrameReason } from "../protocol/close-codes.ts";
+import { CLOSE, closeFrameReason, wantsErrorBeforeClose } from "../protocol/close-codes.ts";
 import { parseClientMessage, type ClientMessage } from "../protocol/client-message.ts";
 import { PONG_FRAME, connectionEstablishedFrame, errorFrame } from "../protocol/frames.ts";
 import type { Refusal } from "./admission.ts";
@@ -14,7 +14,6 @@ import type { SlowReaders } from "./slow-readers.ts";
 import { leaveAll, subscribe, unsubscribe } from "./subscribing.ts";
 import { enqueueTask, reportFault } from "./task.ts";
 
-const FIRST_PROTOCOL_WITHOUT_ERROR_BEFORE_CLOSE = 6;
 const ABNORMAL_CLOSURE = 1006;
 const KNOWN_CLOSE_CODES = new Set<number>([
   1000,
@@ -42,8 +41,7 @@ export class Gateway {
 
   /** Opens a socket only to say why it is not wanted. */
   refuse(socket: Socket, { reason, protocol }: Refusal): void {
-    if (protocol < FIRST_PROTOCOL_WITHOUT_ERROR_BEFORE_CLOSE)
-      socket.sendText(errorFrame(reason.code, reason.text));
+    if (wantsErrorBeforeClose(protocol)) socket.sendText(errorFrame(reason.code, reason.text));
     socket.close(reason.code, closeFrameReason(reason.text));
   }
 

@@ -1,5 +1,5 @@
 import type { CloseReason } from "../protocol/close-codes.ts";
-import { closeFrameReason } from "../protocol/close-codes.ts";
+import { closeFrameReason, wantsErrorBeforeClose } from "../protocol/close-codes.ts";
 import { errorFrame } from "../protocol/frames.ts";
 import type { User } from "../protocol/identity.ts";
 import type { Socket } from "./ports/socket.ts";
@@ -15,9 +15,6 @@ export interface Subscription {
 }
 
 const FLOOD_TASKS = 10_000;
-
-/** Nothing later than the first version that gets the close frame alone is told twice (contract 1.2). */
-const FIRST_PROTOCOL_WITHOUT_ERROR_BEFORE_CLOSE = 6;
 
 /**
  * One connection of a client, and all that this node remembers of it.
@@ -110,8 +107,7 @@ export class Session {
   /** Sends the close frame, after what is queued. Later calls change nothing. */
   close(reason: CloseReason): void {
     if (!this.isLive) return;
-    if (this.protocol < FIRST_PROTOCOL_WITHOUT_ERROR_BEFORE_CLOSE)
-      this.send(errorFrame(reason.code, reason.text));
+    if (wantsErrorBeforeClose(this.protocol)) this.send(errorFrame(reason.code, reason.text));
     this.state = "closing";
     this.socket.close(reason.code, closeFrameReason(reason.text));
   }

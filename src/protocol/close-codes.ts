@@ -42,6 +42,11 @@ export function unknownKey(key: string): CloseReason {
   };
 }
 
+/** Clients of protocol 5 and older are told in a `pusher:error` frame as well, before the close frame (contract 1.2). */
+export function wantsErrorBeforeClose(protocol: number): boolean {
+  return protocol < 6;
+}
+
 const MAX_REASON_BYTES = 123;
 
 /** The text cut to what a close frame can carry, never inside a character. */
