@@ -14,6 +14,7 @@ export interface Subscription {
   readonly member: LocalMember | undefined;
 }
 
+/** Twice what a page with a channel for each of thousands of things sends in its first turn. */
 const FLOOD_TASKS = 10_000;
 
 /**
