@@ -2,6 +2,8 @@ import { CLOSE } from "../protocol/close-codes.ts";
 import type { Node } from "./node.ts";
 
 const TICK_MS = 50;
+/** For a peer that reads slowly, or does not answer the close frame, beyond the window. */
+const CLOSE_GRACE_MS = 1_000;
 
 /** How many of the remaining sockets to close in this tick, so that the last goes when the window ends. */
 export function socketsToClose(remaining: number, windowLeftMs: number, tickMs: number): number {
@@ -55,5 +57,3 @@ export async function drainSockets(
       for (const session of sessions.all()) session.socket.terminate();
   }
 }
-
-const CLOSE_GRACE_MS = 1_000;

@@ -1,4 +1,9 @@
-import { CLOSE, closeFrameReason, wantsErrorBeforeClose } from "../protocol/close-codes.ts";
+import {
+  CLOSE,
+  closeFrameReason,
+  unknownKey,
+  wantsErrorBeforeClose,
+} from "../protocol/close-codes.ts";
 import { parseClientMessage, type ClientMessage } from "../protocol/client-message.ts";
 import { PONG_FRAME, connectionEstablishedFrame, errorFrame } from "../protocol/frames.ts";
 import type { Refusal } from "./admission.ts";
@@ -15,11 +20,11 @@ import { leaveAll, subscribe, unsubscribe } from "./subscribing.ts";
 import { enqueueTask, reportFault } from "./task.ts";
 
 const ABNORMAL_CLOSURE = 1006;
+const STANDARD_CLOSE_CODES = [1000, 1001, 1002, 1009] as const;
+/** What is counted under its own code. A client may send any other, and would make a metric of each. */
 const KNOWN_CLOSE_CODES = new Set<number>([
-  1000,
-  1001,
-  1002,
-  1009,
+  ...STANDARD_CLOSE_CODES,
+  unknownKey("").code,
   ...Object.values(CLOSE).map(({ code }) => code),
 ]);
 

@@ -1,5 +1,8 @@
-import type { CloseReason } from "../protocol/close-codes.ts";
-import { closeFrameReason, wantsErrorBeforeClose } from "../protocol/close-codes.ts";
+import {
+  closeFrameReason,
+  wantsErrorBeforeClose,
+  type CloseReason,
+} from "../protocol/close-codes.ts";
 import { errorFrame } from "../protocol/frames.ts";
 import type { User } from "../protocol/identity.ts";
 import type { Socket } from "./ports/socket.ts";
@@ -14,7 +17,7 @@ export interface Subscription {
   readonly member: LocalMember | undefined;
 }
 
-/** Twice what a page with a channel for each of thousands of things sends in its first turn. */
+/** Messages that may wait: twice the default limit of subscriptions, which a page may well send in one go. */
 const FLOOD_TASKS = 10_000;
 
 /**

@@ -193,7 +193,11 @@ async function serve(inputs: Pick<ConfigInputs, "file" | "flags">): Promise<void
   const { noticeMs, windowMs } = settings.drain;
   process.on("SIGTERM", () => void stop("SIGTERM", noticeMs, windowMs));
   process.on("SIGINT", () => void stop("SIGINT", 0, Math.min(windowMs, INTERRUPT_WINDOW_MS)));
-  process.on("SIGHUP", () => void watcher.reload());
+  process.on("SIGHUP", () => {
+    watcher
+      .reload()
+      .catch((err: unknown) => log.error({ err }, "could not read the configuration again"));
+  });
   // A fault that nobody caught belongs to one socket or request; it must not end all the others.
   process.on("uncaughtException", (err) => log.error({ err }, "uncaught exception"));
   process.on("unhandledRejection", (err) => log.error({ err }, "unhandled rejection"));

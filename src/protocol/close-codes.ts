@@ -5,7 +5,7 @@ export interface CloseReason {
 }
 
 /**
- * Every code with which Ringmaster closes a socket (contract 1.7), and what pusher-js does about it:
+ * Every code with which Ringmaster closes a socket (contract 1.7) but 4001, see `unknownKey`; and what pusher-js does about it:
  *
  *   4000         switches to TLS and retries now
  *   4001 - 4099  gives up: nothing will change by trying again

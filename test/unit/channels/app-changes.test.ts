@@ -69,6 +69,13 @@ describe("a change of an app closes exactly what is no longer allowed", () => {
     expect(closed()).toEqual(expected);
   });
 
+  test("is counted by the code that the sockets were closed with, 4001 included", async () => {
+    const { ring } = await started();
+    ring.apps.replace([testApp({ keys: [ONE!] }), other]);
+    await settled();
+    expect([...ring.node.tenants.get(app.id)!.counters.connectionsClosed]).toEqual([[4001, 1]]);
+  });
+
   test("removed: its sockets are closed with 4001, nothing of it stays, and the API no longer knows it", async () => {
     const { ring, clients, closed } = await started();
     clients.plain.enter("presence-c", "u");
