@@ -36,7 +36,6 @@ export const PUSHER_TIMEOUTS: LiveSocketTimeouts = { handshakeMs: 15_000, pongMs
 const MAX_ACTIVITY_TIMEOUT_MS = 120_000;
 const FAREWELL_TIMEOUT_MS = 1_000;
 const NORMAL_CLOSURE = 1000;
-const LOST_CODE = 1006;
 
 /**
  * One WebSocket, from its handshake to its end:
@@ -155,11 +154,6 @@ export class LiveSocket {
     socket.addEventListener("close", () => clearTimeout(farewell));
     socket.close(NORMAL_CLOSURE);
   }
-}
-
-/** The close code that tells a lost connection from an orderly end: nothing came from the server. */
-export function closeCodeOf(ending: Ending): number {
-  return ending.kind === "closed" ? ending.code : LOST_CODE;
 }
 
 function parse(frame: string): ServerMessage | undefined {
