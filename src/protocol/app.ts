@@ -1,4 +1,5 @@
 import type { AppLimits } from "./limits.ts";
+import type { Webhook } from "./webhook.ts";
 
 /** One key pair of an app. Pusher calls it a token. */
 export interface AppKey {
@@ -33,6 +34,9 @@ export interface App {
   readonly watchlist: boolean;
   /** `Origin` values that may connect, each a host (`app.example.com`, `*.example.com`) or a full origin; null allows all. */
   readonly allowedOrigins: readonly string[] | null;
+  readonly webhooks: readonly Webhook[];
+  /** Gather the events of a quarter of a second, up to 20, into one webhook; else each is a webhook of its own. */
+  readonly batchWebhooks: boolean;
   readonly limits: AppLimits;
 }
 
