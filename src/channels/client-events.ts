@@ -3,6 +3,7 @@ import { echo } from "../protocol/client-message.ts";
 import { clientEventFrame } from "../protocol/frames.ts";
 import { dataTooLarge } from "../protocol/api-errors.ts";
 import type { Node } from "./node.ts";
+import { isRecorded } from "./recording.ts";
 import type { Session } from "./session.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -40,6 +41,14 @@ export async function sendClientEvent(
 
   tenant.counters.clientEvents++;
   const userId = session.subscriptions?.get(channel)?.member?.member.userId;
+  if (isRecorded(tenant.app, "client_event", channel)) {
+    const sender = {
+      socket_id: session.socketId,
+      ...(userId === undefined ? {} : { user_id: userId }),
+    };
+    // Before it is passed on: what a subscriber has seen, the app is told.
+    await node.events.append(tenant.id, { name: "client_event", channel, event, data, ...sender });
+  }
   const frame = clientEventFrame(channel, event, data, userId);
   await node.bus.publish([
     {

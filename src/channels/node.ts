@@ -3,6 +3,7 @@ import type { AppStore } from "./ports/app-store.ts";
 import type { Bus } from "./ports/bus.ts";
 import type { Cache } from "./ports/cache.ts";
 import type { Clock } from "./ports/clock.ts";
+import type { EventLog } from "./ports/event-log.ts";
 import type { Log } from "./ports/log.ts";
 import type { Roster } from "./ports/roster.ts";
 import type { ChannelsSettings } from "./settings.ts";
@@ -17,6 +18,7 @@ export interface NodeDependencies {
   readonly bus: Bus;
   readonly roster: Roster;
   readonly cache: Cache;
+  readonly events: EventLog;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -32,6 +34,7 @@ export class Node implements NodeDependencies {
   readonly bus: Bus;
   readonly roster: Roster;
   readonly cache: Cache;
+  readonly events: EventLog;
   readonly clock: Clock;
   readonly log: Log;
   /** By app id. A tenant stays when its app is removed, until its last socket has gone. */
@@ -47,6 +50,7 @@ export class Node implements NodeDependencies {
     this.bus = dependencies.bus;
     this.roster = dependencies.roster;
     this.cache = dependencies.cache;
+    this.events = dependencies.events;
     this.clock = dependencies.clock;
     this.log = dependencies.log;
   }

@@ -20,8 +20,10 @@ import { channelSigningText, parseAuthToken, verify } from "../protocol/signatur
 import { authorize } from "./authorization.ts";
 import type { Joining, LocalChannel, LocalMember } from "./local-channel.ts";
 import type { Node } from "./node.ts";
+import { edgeRecording, isRecorded } from "./recording.ts";
 import type { ChannelHolding, ChannelState } from "./ports/roster.ts";
 import type { Session, Subscription } from "./session.ts";
+import type { Tenant } from "./tenant.ts";
 
 export interface SubscribeRequest {
   readonly channel: string;
@@ -93,7 +95,7 @@ async function join(
       ? subscriptionSucceededFrame(name)
       : presenceSucceededFrame(name, state.members),
   );
-  if (announcesCount(session, name)) session.send(subscriptionCountFrame(name, state.subscribers));
+  if (announcesCount(tenant, name)) session.send(subscriptionCountFrame(name, state.subscribers));
   for (const frame of joining.missed) session.send(frame);
   session.socket.subscribe(channel.topic);
   channel.endJoining(joining);
@@ -214,17 +216,16 @@ async function hold(
             maxMembers: tenant.app.limits.presenceMembers,
           },
     causeSocketId: session.socketId,
-    announceCount: announcesCount(session, channel.name),
+    announceCount: announcesCount(tenant, channel.name),
+    record: edgeRecording(tenant.app, channel.name),
   };
   const outcome = await node.roster.hold(holding);
   return outcome.accepted ? outcome.state : undefined;
 }
 
-function announcesCount(session: Session, channel: string): boolean {
+function announcesCount({ app }: Tenant, channel: string): boolean {
   return (
-    session.tenant.app.subscriptionCount &&
-    !isPresenceChannel(channel) &&
-    userOfChannel(channel) === undefined
+    app.subscriptionCount && !isPresenceChannel(channel) && userOfChannel(channel) === undefined
   );
 }
 
@@ -239,5 +240,27 @@ async function sendCached(node: Node, session: Session, channel: LocalChannel): 
   if (channel.events !== events) return;
   if (entry !== undefined) return session.send(eventFrame(channel.name, entry.event, entry.data));
   tenant.counters.cacheMisses++;
+  // First the record: a client that was told of the miss may ask for the event, and nobody would know.
+  if (isRecorded(tenant.app, "cache_miss", channel.name))
+    await node.events.appendCacheMiss(tenant.id, channel.name);
   session.send(cacheMissFrame(channel.name));
+}
+
+/**
+ * Tells the Roster again what this node holds of the app's channels. Numbers are absolute, so what it knows already
+ * changes nothing; what a changed app wants recorded from now on is.
+ */
+export async function holdAgain(node: Node, tenant: Tenant): Promise<void> {
+  for (const channel of tenant.channels.values()) {
+    if (channel.subscribers === 0 || userOfChannel(channel.name) !== undefined) continue;
+    await node.roster.hold({
+      appId: tenant.id,
+      channel: channel.name,
+      subscribers: channel.subscribers,
+      member: undefined,
+      causeSocketId: undefined,
+      announceCount: announcesCount(tenant, channel.name),
+      record: edgeRecording(tenant.app, channel.name),
+    });
+  }
 }

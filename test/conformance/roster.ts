@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { BusMessage } from "../../src/channels/ports/bus.ts";
 import type { ChannelHolding, HoldingOutcome, Roster } from "../../src/channels/ports/roster.ts";
 import { watchersChannel } from "../../src/protocol/channel-name.ts";
+import type { WebhookEvent } from "../../src/protocol/webhook-event.ts";
 
 /** Several nodes with one Roster, and somebody who listens to what it announces. */
 export interface RosterCluster {
@@ -12,6 +13,8 @@ export interface RosterCluster {
   advance(ms: number): Promise<void>;
   /** Resolves when everything said so far has been announced. */
   settle(): Promise<void>;
+  /** What stands in the event log so far, of all apps, in order. */
+  recorded(): Promise<readonly { readonly appId: string; readonly event: WebhookEvent }[]>;
   /** Lets a node die and be found dead. An engine for one process has nobody to find it. */
   kill?(node: number): Promise<void>;
   close(): Promise<void>;
@@ -68,6 +71,7 @@ export function describeRoster(name: string, engine: RosterEngine): void {
         member: undefined,
         causeSocketId: "1.1",
         announceCount: false,
+        record: "nothing",
         ...extra,
       });
     }
@@ -84,6 +88,7 @@ export function describeRoster(name: string, engine: RosterEngine): void {
         on?: Roster;
         cause?: string;
         appId?: string;
+        record?: ChannelHolding["record"];
       } = {},
     ): Promise<HoldingOutcome> {
       return (more.on ?? roster).hold({
@@ -97,6 +102,7 @@ export function describeRoster(name: string, engine: RosterEngine): void {
         },
         causeSocketId: more.cause ?? "1.1",
         announceCount: false,
+        record: more.record ?? "nothing",
       });
     }
 
@@ -543,6 +549,115 @@ export function describeRoster(name: string, engine: RosterEngine): void {
         );
         expect(outcomes.filter(({ accepted }) => accepted)).toHaveLength(7);
         expect(await userIds()).toHaveLength(7);
+      });
+    });
+
+    describe("the event log", () => {
+      const edges = { record: "edges" } as const;
+      const counted = { record: "edges-and-counts", announceCount: true } as const;
+
+      /** As `channel_occupied c`, `member_added presence-c a`, `subscription_count c 3`. */
+      async function recorded(appId = APP): Promise<string[]> {
+        await cluster.settle();
+        return (await cluster.recorded())
+          .filter((entry) => entry.appId === appId)
+          .map(({ event }) => Object.values(event).join(" "));
+      }
+
+      test("gets the edges of a channel and nothing between them", async () => {
+        for (const subscribers of [1, 2, 1, 0, 0, 3, 0]) await hold("c", subscribers, edges);
+        expect(await recorded()).toEqual([
+          "channel_occupied c",
+          "channel_vacated c",
+          "channel_occupied c",
+          "channel_vacated c",
+        ]);
+      });
+
+      test("gets the edges of members, inside those of their channel", async () => {
+        await holdMember("a", 1, 1, edges);
+        await holdMember("b", 1, 2, edges);
+        await holdMember("a", 2, 3, edges);
+        await holdMember("a", 1, 2, edges);
+        await holdMember("a", 0, 1, edges);
+        await holdMember("b", 0, 0, edges);
+        expect(await recorded()).toEqual([
+          "channel_occupied presence-c",
+          "member_added presence-c a",
+          "member_added presence-c b",
+          "member_removed presence-c a",
+          "member_removed presence-c b",
+          "channel_vacated presence-c",
+        ]);
+      });
+
+      test("gets nothing where nobody asks, and nothing of what was refused", async () => {
+        for (const subscribers of [1, 0]) await hold("c", subscribers);
+        await holdMember("a", 1, 1, { ...edges, maxMembers: 1 });
+        await holdMember("b", 1, 2, { ...edges, maxMembers: 1 });
+        expect(await recorded()).toEqual([
+          "channel_occupied presence-c",
+          "member_added presence-c a",
+        ]);
+      });
+
+      test("begins with what is when somebody asks later, and ends although nobody asks any more", async () => {
+        await holdMember("a", 1, 1);
+        await holdMember("b", 1, 2);
+        expect(await recorded()).toEqual([]);
+        await hold("presence-c", 2, { ...edges, causeSocketId: undefined });
+        await hold("presence-c", 2, { ...edges, causeSocketId: undefined });
+        const [first, ...members] = await recorded();
+        expect(first).toBe("channel_occupied presence-c");
+        expect(members.toSorted()).toEqual([
+          "member_added presence-c a",
+          "member_added presence-c b",
+        ]);
+        await holdMember("a", 0, 1);
+        await holdMember("b", 0, 0);
+        expect((await recorded()).slice(3)).toEqual([
+          "member_removed presence-c a",
+          "member_removed presence-c b",
+          "channel_vacated presence-c",
+        ]);
+      });
+
+      test("gets each count that subscribers are told, the late one too, and a 0 at the end", async () => {
+        await hold("c", 1, counted);
+        await hold("c", 101, counted);
+        await hold("c", 150, counted);
+        await hold("c", 151, counted);
+        // 101 comes within five seconds of 1, and has to wait: by then it is 151.
+        expect(await recorded()).toEqual(["channel_occupied c", "subscription_count c 1"]);
+        await cluster.advance(5_000);
+        await hold("c", 0, counted);
+        expect((await recorded()).slice(-3)).toEqual([
+          "subscription_count c 151",
+          "subscription_count c 0",
+          "channel_vacated c",
+        ]);
+      });
+
+      test("gets no count where only edges are asked for", async () => {
+        await hold("c", 1, { ...edges, announceCount: true });
+        await hold("c", 0, { ...edges, announceCount: true });
+        expect(await recorded()).toEqual(["channel_occupied c", "channel_vacated c"]);
+      });
+
+      test("keeps apps apart, and takes strange names as they are", async () => {
+        for (const userId of STRANGE) {
+          await holdMember(userId, 1, 1, { ...edges, appId: OTHER_APP });
+          await holdMember(userId, 0, 0, { ...edges, appId: OTHER_APP });
+        }
+        expect(await recorded(APP)).toEqual([]);
+        expect(await recorded(OTHER_APP)).toEqual(
+          STRANGE.flatMap((userId) => [
+            "channel_occupied presence-c",
+            `member_added presence-c ${userId}`,
+            `member_removed presence-c ${userId}`,
+            "channel_vacated presence-c",
+          ]),
+        );
       });
     });
 

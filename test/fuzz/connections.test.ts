@@ -8,6 +8,7 @@ import { FileAppStore } from "../../src/stores/file/app-store.ts";
 import { MemoryBus } from "../../src/stores/memory/bus.ts";
 import { MemoryCache } from "../../src/stores/memory/cache.ts";
 import { MemoryRoster } from "../../src/stores/memory/roster.ts";
+import { EventTape } from "../support/event-tape.ts";
 import { testApp } from "../support/apps.ts";
 import { TEST_SETTINGS } from "../support/ring.ts";
 import { encodeQuery, signedQuery } from "../support/signing.ts";
@@ -43,6 +44,7 @@ beforeAll(async () => {
     bus,
     roster: new MemoryRoster(bus, systemClock),
     cache: new MemoryCache(systemClock, 1 << 20),
+    events: new EventTape(),
     clock: systemClock,
     log: errorsOnly,
   });

@@ -20,6 +20,8 @@ export function testApp(
     subscriptionCount: true,
     watchlist: true,
     allowedOrigins: null,
+    webhooks: [],
+    batchWebhooks: true,
     ...changes,
     limits: { ...PUSHER_LIMITS, ...changes.limits },
   };

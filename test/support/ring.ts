@@ -18,6 +18,7 @@ import { MemoryBus } from "../../src/stores/memory/bus.ts";
 import { MemoryCache } from "../../src/stores/memory/cache.ts";
 import { MemoryRoster } from "../../src/stores/memory/roster.ts";
 import { testApp } from "./apps.ts";
+import { EventTape } from "./event-tape.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakeSocket, FakeTopics } from "./fake-sockets.ts";
 import { channelAuth, encodeQuery, signedQuery, userAuth } from "./signing.ts";
@@ -100,6 +101,8 @@ export class Ring {
   readonly bus: Bus;
   readonly roster: Roster;
   readonly cache: Cache;
+  /** What webhooks would be made of. */
+  readonly tape = new EventTape();
   readonly logged: LogEntry[] = [];
 
   constructor(options: RingOptions = {}) {
@@ -107,7 +110,7 @@ export class Ring {
     this.apps = new FileAppStore(options.apps ?? [testApp()]);
     const bus = new MemoryBus();
     this.bus = options.bus?.(bus) ?? bus;
-    const roster = new MemoryRoster(this.bus, this.clock);
+    const roster = new MemoryRoster(this.bus, this.clock, this.tape);
     this.roster = options.roster?.(roster, this.clock) ?? roster;
     const cache = new MemoryCache(this.clock, 1 << 24);
     this.cache = options.cache?.(cache) ?? cache;
@@ -117,6 +120,7 @@ export class Ring {
       bus: this.bus,
       roster: this.roster,
       cache: this.cache,
+      events: this.tape,
       clock: this.clock,
       log: recorder(this.logged),
     });
@@ -242,7 +246,7 @@ export const NOTHING_LEFT = {
   appsWithSessions: 0,
 };
 
-function recorder(entries: LogEntry[]): Log {
+export function recorder(entries: LogEntry[]): Log {
   const at = (level: LogEntry["level"]) => (fields: object, message: string) => {
     entries.push({ level, fields, message });
   };

@@ -79,6 +79,7 @@ function publish(request: ApiRequest, events: readonly PublishedEvent[]): Promis
       if (isCacheChannel(channel)) {
         const { cacheTtlMs } = tenant.app.limits;
         cached.push(node.cache.set(tenant.id, channel, { event: name, data }, cacheTtlMs));
+        node.events.forgetCacheMiss(tenant.id, channel);
       }
       messages.push({
         kind: "frame",

@@ -17,11 +17,16 @@ export interface ChannelHolding {
   readonly subscribers: number;
   /** The member whose socket came or went, on a presence channel. */
   readonly member: MemberHolding | undefined;
-  /** The socket that caused this. It is told the outcome by its own node, so announcements skip it. */
-  readonly causeSocketId: string;
+  /** The socket that caused this. It is told the outcome by its own node, so announcements skip it. None: nobody did. */
+  readonly causeSocketId: string | undefined;
   /** Whether subscribers are told the count of subscribers. */
   readonly announceCount: boolean;
+  /** What of it is written to the event log, for webhooks. */
+  readonly record: EdgeRecording;
 }
+
+/** `edges` of channels and members; with counts, also each count that subscribers are told. */
+export type EdgeRecording = "nothing" | "edges" | "edges-and-counts";
 
 export interface ChannelState {
   /** Sockets on the channel, all nodes together. */
@@ -49,6 +54,9 @@ export interface ChannelSummary {
  * Guarantees:
  * - Edges (first in, last out, of channels, members and users) are decided here, in one atomic step with the state, and
  *   exactly once however many nodes race. Nobody else counts.
+ * - Where a holding asks for it, the edge is written to the event log in that same step: `channel_occupied`,
+ *   `channel_vacated`, `member_added`, `member_removed`, `subscription_count`. A channel that was occupied before anybody
+ *   asked is written at the first holding that does, so the log always begins with what is.
  * - What clients are told of an edge (`member_added`, `member_removed`, `subscription_count`, watchlist events) goes out on
  *   the Bus in the order of the edges, as part of the same step: a caller that dies leaves nobody with a stale list.
  * - Every holding belongs to the node that said it. When a node dies, its holdings are withdrawn as if it had said 0

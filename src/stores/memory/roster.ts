@@ -1,5 +1,6 @@
 import type { Bus } from "../../channels/ports/bus.ts";
 import type { Clock } from "../../channels/ports/clock.ts";
+import { NO_JOURNAL, type Journal } from "../../channels/ports/journal.ts";
 import type {
   ChannelHolding,
   ChannelState,
@@ -21,6 +22,7 @@ import {
   decideCount,
   type CountState,
 } from "../../protocol/subscription-count.ts";
+import type { WebhookEvent } from "../../protocol/webhook-event.ts";
 
 interface HeldMember {
   readonly member: Member;
@@ -32,6 +34,10 @@ interface HeldChannel {
   /** By user id; undefined until the first member. */
   members: Map<string, HeldMember> | undefined;
   count: CountState;
+  /** The journal knows that it is occupied, and by whom. */
+  isRecorded: boolean;
+  /** The count that the journal knows. */
+  recordedCount: number;
   cancelCount: (() => void) | undefined;
 }
 
@@ -44,16 +50,19 @@ interface HeldApp {
 
 /**
  * A Roster for one process. All of a call happens in one turn of the event loop, which is what makes it atomic; the Bus
- * must be one that delivers within `publish` for announcements to keep the order of the edges.
+ * must be one that delivers within `publish` for announcements to keep the order of the edges. What must outlast the
+ * process goes to the journal in the same turn.
  */
 export class MemoryRoster implements Roster {
   readonly #bus: Bus;
   readonly #clock: Clock;
+  readonly #journal: Journal;
   readonly #apps = new Map<string, HeldApp>();
 
-  constructor(bus: Bus, clock: Clock) {
+  constructor(bus: Bus, clock: Clock, journal: Journal = NO_JOURNAL) {
     this.#bus = bus;
     this.#clock = clock;
+    this.#journal = journal;
   }
 
   hold(holding: ChannelHolding): Promise<HoldingOutcome> {
@@ -64,17 +73,22 @@ export class MemoryRoster implements Roster {
     }
 
     channel.subscribers = holding.subscribers;
-    if (holding.member !== undefined) this.#holdMember(holding, channel, holding.member);
+    const events: WebhookEvent[] = [];
+    if (channel.subscribers > 0 && holding.record !== "nothing" && !channel.isRecorded)
+      beginRecording(holding.channel, channel, events);
+    if (holding.member !== undefined) this.#holdMember(holding, channel, holding.member, events);
     if (channel.subscribers === 0) {
       channel.cancelCount?.();
       app.channels.delete(holding.channel);
+      if (channel.isRecorded) endRecording(holding.channel, channel, events);
     } else {
       app.channels.set(holding.channel, channel);
-      if (holding.announceCount)
-        this.#announceCount(holding.appId, holding.channel, channel, holding.causeSocketId);
+      if (holding.announceCount) this.#announceCount(holding, channel, events);
     }
     const joined = holding.member !== undefined && holding.member.connections > 0;
-    return Promise.resolve({ accepted: true, state: stateOf(channel, joined) });
+    const outcome = { accepted: true, state: stateOf(channel, joined) } as const;
+    const room = events.length === 0 ? undefined : this.#journal.record(holding.appId, events);
+    return room === undefined ? Promise.resolve(outcome) : room.then(() => outcome);
   }
 
   holdUser(appId: string, userId: string, connections: number): Promise<void> {
@@ -140,6 +154,7 @@ export class MemoryRoster implements Roster {
     holding: ChannelHolding,
     channel: HeldChannel,
     { member, connections }: MemberHolding,
+    events: WebhookEvent[],
   ): void {
     const members = (channel.members ??= new Map());
     const held = members.get(member.userId);
@@ -147,27 +162,28 @@ export class MemoryRoster implements Roster {
       held.connections = connections;
     } else if (connections > 0) {
       members.set(member.userId, { member, connections });
+      if (channel.isRecorded) events.push(memberEvent("member_added", holding, member));
       const frame = memberAddedFrame(holding.channel, member);
       this.#announce(holding.appId, holding.channel, frame, holding.causeSocketId);
     } else if (held !== undefined) {
       members.delete(member.userId);
+      if (channel.isRecorded) events.push(memberEvent("member_removed", holding, member));
       const frame = memberRemovedFrame(holding.channel, member.userId);
       this.#announce(holding.appId, holding.channel, frame, holding.causeSocketId);
     }
   }
 
-  #announceCount(
-    appId: string,
-    name: string,
-    channel: HeldChannel,
-    causeSocketId: string | undefined,
-  ): void {
+  /** Where the rule says later, it is told later, to subscribers and journal alike. */
+  #announceCount(holding: ChannelHolding, channel: HeldChannel, events: WebhookEvent[]): void {
+    const { appId, channel: name, causeSocketId } = holding;
     const decision = decideCount(channel.count, channel.subscribers, this.#clock.elapsedMs());
     if (decision.kind === "nothing") return;
     if (decision.kind === "wait") {
       channel.cancelCount ??= this.#clock.after(decision.untilMs - this.#clock.elapsedMs(), () => {
         channel.cancelCount = undefined;
-        this.#announceCount(appId, name, channel, undefined);
+        const late: WebhookEvent[] = [];
+        this.#announceCount({ ...holding, causeSocketId: undefined }, channel, late);
+        if (late.length > 0) void this.#journal.record(appId, late);
       });
       return;
     }
@@ -175,6 +191,9 @@ export class MemoryRoster implements Roster {
     channel.cancelCount = undefined;
     channel.count = decision.state;
     this.#announce(appId, name, subscriptionCountFrame(name, channel.subscribers), causeSocketId);
+    if (holding.record !== "edges-and-counts") return;
+    channel.recordedCount = channel.subscribers;
+    events.push(countEvent(name, channel.subscribers));
   }
 
   #announce(
@@ -190,7 +209,40 @@ export class MemoryRoster implements Roster {
 }
 
 function emptyChannel(): HeldChannel {
-  return { subscribers: 0, members: undefined, count: NOTHING_ANNOUNCED, cancelCount: undefined };
+  return {
+    subscribers: 0,
+    members: undefined,
+    count: NOTHING_ANNOUNCED,
+    isRecorded: false,
+    recordedCount: 0,
+    cancelCount: undefined,
+  };
+}
+
+function beginRecording(name: string, channel: HeldChannel, events: WebhookEvent[]): void {
+  channel.isRecorded = true;
+  events.push({ name: "channel_occupied", channel: name });
+  // Who was there before anybody asked for a record.
+  for (const userId of channel.members?.keys() ?? [])
+    events.push({ name: "member_added", channel: name, user_id: userId });
+}
+
+function endRecording(name: string, channel: HeldChannel, events: WebhookEvent[]): void {
+  // A receiver that keeps the count would keep the last one for ever.
+  if (channel.recordedCount > 0) events.push(countEvent(name, 0));
+  events.push({ name: "channel_vacated", channel: name });
+}
+
+function memberEvent(
+  name: "member_added" | "member_removed",
+  { channel }: ChannelHolding,
+  { userId }: Member,
+): WebhookEvent {
+  return { name, channel, user_id: userId };
+}
+
+function countEvent(channel: string, count: number): WebhookEvent {
+  return { name: "subscription_count", channel, subscription_count: count };
 }
 
 function isFull(channel: HeldChannel, { member, connections, maxMembers }: MemberHolding): boolean {

@@ -5,6 +5,7 @@ import { FileAppStore } from "../../../src/stores/file/app-store.ts";
 import { MemoryBus } from "../../../src/stores/memory/bus.ts";
 import { MemoryCache } from "../../../src/stores/memory/cache.ts";
 import { MemoryRoster } from "../../../src/stores/memory/roster.ts";
+import { EventTape } from "../../support/event-tape.ts";
 import { testApp } from "../../support/apps.ts";
 import { CERTIFICATE, PRIVATE_KEY } from "../config/certificates.ts";
 
@@ -43,6 +44,7 @@ export class LocalServer implements AsyncDisposable {
       bus,
       roster: new MemoryRoster(bus, systemClock),
       cache: new MemoryCache(systemClock, 1_000_000),
+      events: new EventTape(),
       clock: systemClock,
       log: { debug: silent, info: silent, warn: silent, error: silent },
     });
