@@ -1,0 +1,98 @@
+import { mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { Database } from "bun:sqlite";
+import { APPLICATION_ID, SCHEMA_VERSION, createSchema } from "./schema.ts";
+
+/** `process`: a commit survives the end of the process. `power`: also that of the machine, for a disk flush a commit. */
+export type Durability = "process" | "power";
+
+/** A database that cannot be used; the message says what to do. */
+export class DatabaseFault extends Error {
+  override readonly name = "DatabaseFault";
+}
+
+/** Reading all of a larger file would make the start slow. */
+const CHECKED_UP_TO_BYTES = 256 * 1024 * 1024;
+/** Of the start alone: another process may be creating the tables at this moment. */
+const OPEN_TIMEOUT_MS = 5_000;
+
+/**
+ * Opens the file, or makes it. Throws `DatabaseFault` when it cannot be used: no place for it, damaged, somebody else's, or
+ * of a newer version.
+ */
+export function openDatabase(file: string, durability: Durability): Database {
+  try {
+    if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const db = new Database(file, { create: true });
+    try {
+      prepare(db, file, durability);
+      return db;
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  } catch (error) {
+    if (error instanceof DatabaseFault) throw error;
+    throw new DatabaseFault(faultOf(file, error), { cause: error });
+  }
+}
+
+function prepare(db: Database, file: string, durability: Durability): void {
+  db.exec(`PRAGMA busy_timeout = ${OPEN_TIMEOUT_MS}`);
+  db.exec("PRAGMA journal_mode = WAL");
+  db.exec(`PRAGMA synchronous = ${durability === "power" ? "FULL" : "NORMAL"}`);
+  // Freed pages are used again, and what the log holds is no secret of other users: no need to overwrite it.
+  db.exec("PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;");
+  if (file !== ":memory:" && statSync(file).size <= CHECKED_UP_TO_BYTES) {
+    const found = db.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
+    if (found?.quick_check !== "ok") throw damaged(file, found?.quick_check ?? "no answer");
+  }
+  db.transaction(() => migrate(db, file)).immediate();
+  // From here on a lock is waited for without holding up the event loop: see GroupCommit.
+  db.exec("PRAGMA busy_timeout = 0");
+}
+
+function migrate(db: Database, file: string): void {
+  const version = pragma(db, "user_version");
+  const owner = pragma(db, "application_id");
+  const tables =
+    db.query<{ n: number }, []>("SELECT count(*) AS n FROM sqlite_schema").get()?.n ?? 0;
+  if (tables === 0) return createSchema(db);
+  if (owner !== APPLICATION_ID)
+    throw new DatabaseFault(
+      `${file} is the database of another program; give another database.file`,
+    );
+  if (version > SCHEMA_VERSION) {
+    throw new DatabaseFault(
+      `${file} was written by a newer Ringmaster (tables of version ${version}, this one knows ${SCHEMA_VERSION}); ` +
+        "run that version, or give another database.file",
+    );
+  }
+}
+
+function pragma(db: Database, name: string): number {
+  return Number(Object.values(db.query(`PRAGMA ${name}`).get() as object)[0]);
+}
+
+function faultOf(file: string, error: unknown): string {
+  const code = codeOf(error);
+  const message = error instanceof Error ? error.message : String(error);
+  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return damaged(file, message).message;
+  if (code.startsWith("SQLITE_BUSY"))
+    return `${file} is locked by another program for more than ${OPEN_TIMEOUT_MS} ms; end it, or give another database.file`;
+  return `${file} cannot be opened (${message}); give a database.file in a folder of a local disk that can be written`;
+}
+
+function damaged(file: string, finding: string): DatabaseFault {
+  return new DatabaseFault(
+    `${file} is damaged (${finding}); restore a backup, or move the file away together with its -wal and -shm to start ` +
+      "with an empty one: webhooks that were waiting in it are lost then (docs/operations.md tells how to rescue them)",
+  );
+}
+
+/** `SQLITE_FULL`, `SQLITE_BUSY_SNAPSHOT`, …; empty for an error that is none of SQLite's. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string"
+    ? error.code
+    : "";
+}

@@ -1,0 +1,244 @@
+import type { Database, SQLQueryBindings } from "bun:sqlite";
+import type { Clock } from "../../channels/ports/clock.ts";
+import { parseJob, type Job } from "../../protocol/job.ts";
+import { endpointIdOf } from "../../protocol/webhook.ts";
+import type {
+  DeadLetter,
+  DeadLetterFilter,
+  EndpointLoad,
+  JobDesk,
+  QueueFigures,
+} from "../../sender/ports/job-desk.ts";
+import type { ChangePoll } from "./change-poll.ts";
+import type { GroupCommit } from "./group-commit.ts";
+import { JobInsertion } from "./job-insertion.ts";
+import { DELAYED, DUE, LEASED } from "./schema.ts";
+
+interface DeadRow {
+  readonly id: string;
+  readonly endpoint: string;
+  readonly version: number;
+  readonly job: string;
+  readonly reason: string;
+  readonly attempts: number;
+  readonly at: number;
+}
+
+interface EndpointRow {
+  readonly endpoint: string;
+  readonly due: number;
+  readonly leased: number;
+  readonly delayed: number;
+  readonly dead: number;
+  readonly url: string | null;
+  readonly reason: string | null;
+  readonly at: number | null;
+}
+
+/** Counting walks through all jobs, so those who ask often get the same answer for this long. */
+const FIGURES_LAST_MS = 1_000;
+
+/** What people do with the jobs table. */
+export class SqliteJobDesk implements JobDesk {
+  readonly #db: Database;
+  readonly #commits: GroupCommit;
+  readonly #changes: ChangePoll;
+  readonly #clock: Clock;
+  readonly #jobs: JobInsertion;
+  #figures: { readonly atMs: number; readonly figures: QueueFigures } | undefined;
+
+  constructor(db: Database, commits: GroupCommit, changes: ChangePoll, clock: Clock) {
+    this.#db = db;
+    this.#commits = commits;
+    this.#changes = changes;
+    this.#clock = clock;
+    this.#jobs = new JobInsertion(db);
+  }
+
+  figures(): Promise<QueueFigures> {
+    const elapsedMs = this.#clock.elapsedMs();
+    if (this.#figures === undefined || elapsedMs - this.#figures.atMs >= FIGURES_LAST_MS)
+      this.#figures = { atMs: elapsedMs, figures: this.#count() };
+    return Promise.resolve(this.#figures.figures);
+  }
+
+  endpoints(): Promise<readonly EndpointLoad[]> {
+    const rows = this.#db
+      .query<EndpointRow, []>(
+        `WITH load AS (
+           SELECT endpoint, sum(state = ${DUE}) AS due, sum(state = ${LEASED}) AS leased,
+             sum(state = ${DELAYED}) AS delayed, max(seq) AS newest FROM jobs GROUP BY endpoint),
+         dead AS (SELECT endpoint, count(*) AS dead, max(seq) AS newest FROM dead_letters GROUP BY endpoint),
+         everywhere AS (SELECT endpoint FROM load UNION SELECT endpoint FROM dead UNION SELECT endpoint FROM paused)
+         SELECT endpoint, coalesce(due, 0) AS due, coalesce(leased, 0) AS leased, coalesce(delayed, 0) AS delayed,
+           coalesce(dead, 0) AS dead, reason, at,
+           coalesce((SELECT CASE WHEN json_valid(job) THEN job ->> 'url' END FROM jobs WHERE seq = load.newest),
+             (SELECT CASE WHEN json_valid(job) THEN job ->> 'url' END FROM dead_letters WHERE seq = dead.newest)) AS url
+         FROM everywhere LEFT JOIN load USING (endpoint) LEFT JOIN dead USING (endpoint)
+           LEFT JOIN paused USING (endpoint) ORDER BY endpoint`,
+      )
+      .all();
+    return Promise.resolve(
+      rows.map(({ endpoint, due, leased, delayed, dead, url, reason, at }) => ({
+        ...placeOf(endpoint),
+        url: url ?? "",
+        due,
+        leased,
+        delayed,
+        dead,
+        paused: reason === null || at === null ? null : { reason, sinceMs: at },
+      })),
+    );
+  }
+
+  async add(job: Job): Promise<boolean> {
+    const endpoint = endpointIdOf(job.appId, job.webhookId);
+    const isKnown = this.#db.query<object, [string, string]>(
+      `SELECT 1 FROM jobs WHERE endpoint = ?1 AND json_valid(job) AND job ->> 'id' = ?2
+       UNION ALL SELECT 1 FROM dead_letters WHERE endpoint = ?1 AND id = ?2`,
+    );
+    const isAdded = await this.#commits.write(() => {
+      if (isKnown.get(endpoint, job.id) !== null) return false;
+      this.#jobs.insert(job, this.#clock.now());
+      return true;
+    });
+    if (isAdded) this.#changed();
+    return isAdded;
+  }
+
+  async pause(endpointId: string, reason: string): Promise<void> {
+    await this.#commits.write(() => {
+      this.#db.run(
+        "INSERT INTO paused (endpoint, reason, at) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET reason = excluded.reason",
+        [endpointId, reason, this.#clock.now()],
+      );
+    });
+    this.#changed();
+  }
+
+  async resume(endpointId: string): Promise<boolean> {
+    const wasPaused = await this.#commits.write(
+      () => this.#db.run("DELETE FROM paused WHERE endpoint = ?", [endpointId]).changes > 0,
+    );
+    this.#changed();
+    return wasPaused;
+  }
+
+  deadLetters(filter: DeadLetterFilter, limit: number): Promise<readonly DeadLetter[]> {
+    const { where, values } = conditionOf(filter);
+    const rows = this.#db
+      .query<DeadRow, SQLQueryBindings[]>(
+        `SELECT id, endpoint, version, job, reason, attempts, at FROM dead_letters ${where} ORDER BY seq DESC LIMIT ?`,
+      )
+      .all(...values, limit);
+    return Promise.resolve(rows.map(deadLetterOf));
+  }
+
+  async replay(filter: DeadLetterFilter): Promise<number> {
+    const { where, values } = conditionOf(filter);
+    const replayed = await this.#commits.write(() => {
+      const nowMs = this.#clock.now();
+      this.#db.run(
+        `INSERT INTO jobs (app, endpoint, version, job, due_at, changed_at)
+         SELECT app, endpoint, version, job, ?, ? FROM dead_letters ${where} ORDER BY seq`,
+        [nowMs, nowMs, ...values],
+      );
+      return this.#db.run(`DELETE FROM dead_letters ${where}`, values).changes;
+    });
+    if (replayed > 0) this.#changed();
+    return replayed;
+  }
+
+  async prune({
+    maxAgeMs,
+    maxEntries,
+  }: {
+    readonly maxAgeMs: number;
+    readonly maxEntries: number;
+  }): Promise<number> {
+    return await this.#commits.write(() => {
+      const old = this.#db.run("DELETE FROM dead_letters WHERE at < ?", [
+        this.#clock.now() - maxAgeMs,
+      ]);
+      const many = this.#db.run(
+        "DELETE FROM dead_letters WHERE seq <= (SELECT seq FROM dead_letters ORDER BY seq DESC LIMIT 1 OFFSET ?)",
+        [maxEntries],
+      );
+      return old.changes + many.changes;
+    });
+  }
+
+  #changed(): void {
+    this.#figures = undefined;
+    this.#changes.tell();
+  }
+
+  #count(): QueueFigures {
+    const states = this.#db
+      .query<{ state: number; jobs: number; oldest: number }, []>(
+        "SELECT state, count(*) AS jobs, min(due_at) AS oldest FROM jobs GROUP BY state",
+      )
+      .all();
+    const jobsIn = (state: number): number => states.find((row) => row.state === state)?.jobs ?? 0;
+    const oldest = states.find((row) => row.state === DUE)?.oldest;
+    const others = this.#db
+      .query<{ dead: number; paused: number }, []>(
+        "SELECT (SELECT count(*) FROM dead_letters) AS dead, (SELECT count(*) FROM paused) AS paused",
+      )
+      .get();
+    return {
+      due: jobsIn(DUE),
+      leased: jobsIn(LEASED),
+      delayed: jobsIn(DELAYED),
+      dead: others?.dead ?? 0,
+      oldestDueMs: oldest === undefined ? 0 : Math.max(0, this.#clock.now() - oldest),
+      pausedEndpoints: others?.paused ?? 0,
+    };
+  }
+}
+
+function placeOf(endpoint: string): { readonly appId: string; readonly webhookId: string } {
+  const slash = endpoint.indexOf("/");
+  return { appId: endpoint.slice(0, slash), webhookId: endpoint.slice(slash + 1) };
+}
+
+function conditionOf({ appId, webhookId, jobId, sinceMs, untilMs }: DeadLetterFilter): {
+  readonly where: string;
+  readonly values: SQLQueryBindings[];
+} {
+  const parts: string[] = [];
+  const values: SQLQueryBindings[] = [];
+  const narrow = (condition: string, value: string | number | undefined): void => {
+    if (value === undefined) return;
+    parts.push(condition);
+    values.push(value);
+  };
+  narrow("app = ?", appId);
+  narrow("substr(endpoint, instr(endpoint, '/') + 1) = ?", webhookId);
+  narrow("id = ?", jobId);
+  narrow("at >= ?", sinceMs);
+  narrow("at < ?", untilMs);
+  return { where: parts.length === 0 ? "" : `WHERE ${parts.join(" AND ")}`, values };
+}
+
+/** What cannot be read is shown as far as it can: the text itself as the body. */
+function deadLetterOf({ id, endpoint, version, job, reason, attempts, at }: DeadRow): DeadLetter {
+  const parsed = parseJob(job);
+  const shown: Job =
+    "job" in parsed
+      ? parsed.job
+      : {
+          version,
+          id,
+          ...placeOf(endpoint),
+          method: "POST",
+          url: "",
+          headers: {},
+          body: job,
+          createdAtMs: at,
+          events: [],
+          timeoutMs: 0,
+          retryWindowMs: 0,
+        };
+  return { job: shown, reason, attempts, buriedAtMs: at };
+}

@@ -1,0 +1,19 @@
+import type { Database, Statement } from "bun:sqlite";
+import type { Job } from "../../protocol/job.ts";
+import { endpointIdOf } from "../../protocol/webhook.ts";
+
+/** Puts jobs into the table, inside a transaction of the caller's. */
+export class JobInsertion {
+  readonly #insert: Statement;
+
+  constructor(db: Database) {
+    this.#insert = db.prepare(
+      "INSERT INTO jobs (app, endpoint, version, job, due_at, changed_at) VALUES (?, ?, ?, ?, ?, ?)",
+    );
+  }
+
+  insert(job: Job, nowMs: number): void {
+    const endpoint = endpointIdOf(job.appId, job.webhookId);
+    this.#insert.run(job.appId, endpoint, job.version, JSON.stringify(job), nowMs, nowMs);
+  }
+}
