@@ -53,6 +53,8 @@ export interface LeaseRequest {
  *
  * Guarantees:
  * - A job is with at most one process at a time, until its lease ends; a process that dies loses its leases, and nothing else.
+ * - A lease is renewed and settled by the process that has it. One that has ended is lost when somebody else has, or had,
+ *   the job; until then its holder may still settle.
  * - A job leaves the queue by `settle` alone, delivered or buried. Jobs that cannot be read are buried by the engine, with
  *   the reason. Jobs of a newer format are left alone.
  * - Fair: apps with jobs that are due take turns, and so do the endpoints of an app; jobs of one endpoint are leased in

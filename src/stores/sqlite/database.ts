@@ -13,6 +13,10 @@ export class DatabaseFault extends Error {
 
 /** Reading all of a larger file would make the start slow. */
 const CHECKED_UP_TO_BYTES = 256 * 1024 * 1024;
+/** Pages that many jobs share stay in memory between commits. */
+const CACHE_KIB = 16 * 1024;
+/** 16 MB of log: the longer it may grow, the more changes of one page are copied to the file as one. */
+const CHECKPOINT_PAGES = 4_000;
 /** Of the start alone: another process may be creating the tables at this moment. */
 const OPEN_TIMEOUT_MS = 5_000;
 
@@ -43,6 +47,7 @@ function prepare(db: Database, file: string, durability: Durability): void {
   db.exec(`PRAGMA synchronous = ${durability === "power" ? "FULL" : "NORMAL"}`);
   // Freed pages are used again, and what the log holds is no secret of other users: no need to overwrite it.
   db.exec("PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;");
+  db.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   if (file !== ":memory:" && statSync(file).size <= CHECKED_UP_TO_BYTES) {
     const found = db.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
     if (found?.quick_check !== "ok") throw damaged(file, found?.quick_check ?? "no answer");

@@ -8,6 +8,21 @@ interface Place {
   readonly endpoint: string;
 }
 
+/** Who wants jobs, where they are, and who gets them. */
+export interface Round<Job> {
+  /** How many more the endpoint may have. */
+  room(app: string, endpoint: string): number;
+  /** The next of the endpoint's jobs, none of them twice; fewer than asked for when there are no more. */
+  next(app: string, endpoint: string, most: number): readonly Job[];
+  take(app: string, endpoint: string, job: Job): void;
+}
+
+interface Line<Job> {
+  readonly endpoint: string;
+  readonly jobs: Job[];
+  isSpent: boolean;
+}
+
 /**
  * Which endpoints have jobs that are due, in the order of their turns: apps take turns, and the endpoints of an app.
  *
@@ -16,26 +31,22 @@ interface Place {
  */
 export class DueEndpoints {
   readonly #apps = new Map<string, Set<string>>();
-  readonly #added: Statement<Place & { last: number }, [number]>;
+  readonly #newest: Statement<{ seq: number | null }, []>;
+  readonly #added: Statement<Place, [number]>;
   readonly #next: Statement<Place, [string, string]>;
   readonly #first: Statement<Place, []>;
   #lastSequence = 0;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(db: Database) {
-    this.#added = db.prepare(
-      "SELECT app, endpoint, max(seq) AS last FROM jobs WHERE seq > ? GROUP BY app, endpoint",
-    );
+    this.#newest = db.prepare("SELECT max(seq) AS seq FROM jobs");
+    this.#added = db.prepare("SELECT DISTINCT app, endpoint FROM jobs WHERE seq > ?");
     this.#first = db.prepare(
       "SELECT app, endpoint FROM jobs INDEXED BY jobs_due WHERE state = 0 ORDER BY app, endpoint LIMIT 1",
     );
     this.#next = db.prepare(
       "SELECT app, endpoint FROM jobs INDEXED BY jobs_due WHERE state = 0 AND (app, endpoint) > (?, ?) ORDER BY app, endpoint LIMIT 1",
     );
-  }
-
-  get apps(): number {
-    return this.#apps.size;
   }
 
   add(app: string, endpoint: string): void {
@@ -60,41 +71,62 @@ export class DueEndpoints {
         place = this.#next.get(place.app, place.endpoint);
       }
     }
-    for (const { app, endpoint, last } of this.#added.all(this.#lastSequence)) {
-      this.add(app, endpoint);
-      this.#lastSequence = Math.max(this.#lastSequence, last);
-    }
+    const newest = this.#newest.get()?.seq ?? 0;
+    if (newest <= this.#lastSequence) return;
+    for (const { app, endpoint } of this.#added.all(this.#lastSequence)) this.add(app, endpoint);
+    this.#lastSequence = newest;
   }
 
   /**
-   * Goes round: each app in its turn, and in it each endpoint in its turn, takes some of what is left, until nothing is
-   * left or nobody takes any more. `has` is asked once for each endpoint, `take` answers how many were taken, at most as
-   * many as it is offered; one that took goes to the end of its line.
+   * Hands out so many jobs, one at a time: apps take turns, and the endpoints of an app, until nobody may have more or has
+   * any. Jobs are looked up a share at a time; what nobody takes stays as it is.
    */
-  goRound(
-    left: number,
-    has: (app: string, endpoint: string) => boolean,
-    take: (app: string, endpoint: string, most: number) => number,
-  ): void {
-    const lines = new Map<string, string[]>();
+  goRound<Job>(left: number, round: Round<Job>): void {
+    const lines = new Map<string, Line<Job>[]>();
+    let endpointsLeft = 0;
     for (const [app, endpoints] of this.#apps) {
-      const line = [...endpoints].filter((endpoint) => has(app, endpoint));
-      if (line.length > 0) lines.set(app, line);
+      const open = [...endpoints].filter((endpoint) => round.room(app, endpoint) > 0);
+      if (open.length === 0) continue;
+      endpointsLeft += open.length;
+      lines.set(
+        app,
+        open.map((endpoint) => ({ endpoint, jobs: [], isSpent: false })),
+      );
     }
     while (left > 0 && lines.size > 0) {
-      const share = Math.max(1, Math.floor(left / lines.size));
       for (const [app, line] of lines) {
-        const endpoint = line.shift();
-        if (endpoint === undefined) continue;
-        const taken = take(app, endpoint, Math.min(share, left));
-        left -= taken;
-        if (taken > 0) {
-          this.#wasServed(app, endpoint);
-          line.push(endpoint);
-        }
+        const share = Math.max(1, Math.ceil(left / endpointsLeft));
+        const before = line.length;
+        if (this.#takeTurn(app, line, share, round)) left--;
+        endpointsLeft -= before - line.length;
         if (line.length === 0) lines.delete(app);
-        if (left === 0) break;
+        if (left === 0) return;
       }
+    }
+  }
+
+  /** The first of the line that may have a job and has one takes it and goes to the end. Others leave the line. */
+  #takeTurn<Job>(app: string, line: Line<Job>[], share: number, round: Round<Job>): boolean {
+    for (;;) {
+      const first = line.shift();
+      if (first === undefined) return false;
+      const { endpoint, jobs } = first;
+      const room = round.room(app, endpoint);
+      if (room <= 0) continue;
+      if (jobs.length === 0 && !first.isSpent) {
+        const most = Math.min(share, room);
+        jobs.push(...round.next(app, endpoint, most));
+        first.isSpent = jobs.length < most;
+      }
+      const job = jobs.shift();
+      if (job === undefined) {
+        this.delete(app, endpoint);
+        continue;
+      }
+      round.take(app, endpoint, job);
+      line.push(first);
+      this.#wasServed(app, endpoint);
+      return true;
     }
   }
 

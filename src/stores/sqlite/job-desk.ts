@@ -12,7 +12,7 @@ import type {
 import type { ChangePoll } from "./change-poll.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import { JobInsertion } from "./job-insertion.ts";
-import { DELAYED, DUE, LEASED } from "./schema.ts";
+import { DELAYED } from "./schema.ts";
 
 interface DeadRow {
   readonly id: string;
@@ -34,6 +34,18 @@ interface EndpointRow {
   readonly reason: string | null;
   readonly at: number | null;
 }
+
+/**
+ * By the clock, for a sender may have been away: a lease that has ended holds nothing, and a wait that is over makes due.
+ * ?1 is now.
+ */
+const WHERE_JOBS_ARE = `
+  gone AS (SELECT value AS seq FROM done, json_each(done.jobs)),
+  taken AS (SELECT value AS seq, max(until) AS until FROM leases, json_each(leases.jobs) GROUP BY value),
+  placed AS (
+    SELECT jobs.seq, app, endpoint, max(due_at, coalesce(until, 0)) AS due_since,
+      CASE WHEN until > ?1 THEN 'leased' WHEN due_at > ?1 AND state = ${DELAYED} THEN 'delayed' ELSE 'due' END AS place
+    FROM jobs LEFT JOIN taken USING (seq) WHERE jobs.seq NOT IN gone)`;
 
 /** Counting walks through all jobs, so those who ask often get the same answer for this long. */
 const FIGURES_LAST_MS = 1_000;
@@ -64,10 +76,10 @@ export class SqliteJobDesk implements JobDesk {
 
   endpoints(): Promise<readonly EndpointLoad[]> {
     const rows = this.#db
-      .query<EndpointRow, []>(
-        `WITH load AS (
-           SELECT endpoint, sum(state = ${DUE}) AS due, sum(state = ${LEASED}) AS leased,
-             sum(state = ${DELAYED}) AS delayed, max(seq) AS newest FROM jobs GROUP BY endpoint),
+      .query<EndpointRow, [number]>(
+        `WITH ${WHERE_JOBS_ARE}, load AS (
+           SELECT endpoint, sum(place = 'due') AS due, sum(place = 'leased') AS leased,
+             sum(place = 'delayed') AS delayed, max(seq) AS newest FROM placed GROUP BY endpoint),
          dead AS (SELECT endpoint, count(*) AS dead, max(seq) AS newest FROM dead_letters GROUP BY endpoint),
          everywhere AS (SELECT endpoint FROM load UNION SELECT endpoint FROM dead UNION SELECT endpoint FROM paused)
          SELECT endpoint, coalesce(due, 0) AS due, coalesce(leased, 0) AS leased, coalesce(delayed, 0) AS delayed,
@@ -77,7 +89,7 @@ export class SqliteJobDesk implements JobDesk {
          FROM everywhere LEFT JOIN load USING (endpoint) LEFT JOIN dead USING (endpoint)
            LEFT JOIN paused USING (endpoint) ORDER BY endpoint`,
       )
-      .all();
+      .all(this.#clock.now());
     return Promise.resolve(
       rows.map(({ endpoint, due, leased, delayed, dead, url, reason, at }) => ({
         ...placeOf(endpoint),
@@ -95,6 +107,7 @@ export class SqliteJobDesk implements JobDesk {
     const endpoint = endpointIdOf(job.appId, job.webhookId);
     const isKnown = this.#db.query<object, [string, string]>(
       `SELECT 1 FROM jobs WHERE endpoint = ?1 AND json_valid(job) AND job ->> 'id' = ?2
+         AND seq NOT IN (SELECT value FROM done, json_each(done.jobs))
        UNION ALL SELECT 1 FROM dead_letters WHERE endpoint = ?1 AND id = ?2`,
     );
     const isAdded = await this.#commits.write(() => {
@@ -139,9 +152,9 @@ export class SqliteJobDesk implements JobDesk {
     const replayed = await this.#commits.write(() => {
       const nowMs = this.#clock.now();
       this.#db.run(
-        `INSERT INTO jobs (app, endpoint, version, job, due_at, changed_at)
-         SELECT app, endpoint, version, job, ?, ? FROM dead_letters ${where} ORDER BY seq`,
-        [nowMs, nowMs, ...values],
+        `INSERT INTO jobs (app, endpoint, version, job, waiting_since, due_at, changed_at)
+         SELECT app, endpoint, version, job, ?, ?, ? FROM dead_letters ${where} ORDER BY seq`,
+        [nowMs, nowMs, nowMs, ...values],
       );
       return this.#db.run(`DELETE FROM dead_letters ${where}`, values).changes;
     });
@@ -174,24 +187,27 @@ export class SqliteJobDesk implements JobDesk {
   }
 
   #count(): QueueFigures {
-    const states = this.#db
-      .query<{ state: number; jobs: number; oldest: number }, []>(
-        "SELECT state, count(*) AS jobs, min(due_at) AS oldest FROM jobs GROUP BY state",
+    const nowMs = this.#clock.now();
+    const jobs = this.#db
+      .query<{ due: number; leased: number; delayed: number; oldest: number | null }, [number]>(
+        `WITH ${WHERE_JOBS_ARE}, placed_and_paused AS (SELECT *, endpoint IN (SELECT endpoint FROM paused) AS is_paused FROM placed)
+         SELECT count(*) FILTER (WHERE place = 'due' AND NOT is_paused) AS due,
+           count(*) FILTER (WHERE place = 'leased') AS leased, count(*) FILTER (WHERE place = 'delayed') AS delayed,
+           min(due_since) FILTER (WHERE place = 'due' AND NOT is_paused) AS oldest FROM placed_and_paused`,
       )
-      .all();
-    const jobsIn = (state: number): number => states.find((row) => row.state === state)?.jobs ?? 0;
-    const oldest = states.find((row) => row.state === DUE)?.oldest;
+      .get(nowMs);
+    const oldest = jobs?.oldest ?? null;
     const others = this.#db
       .query<{ dead: number; paused: number }, []>(
         "SELECT (SELECT count(*) FROM dead_letters) AS dead, (SELECT count(*) FROM paused) AS paused",
       )
       .get();
     return {
-      due: jobsIn(DUE),
-      leased: jobsIn(LEASED),
-      delayed: jobsIn(DELAYED),
+      due: jobs?.due ?? 0,
+      leased: jobs?.leased ?? 0,
+      delayed: jobs?.delayed ?? 0,
       dead: others?.dead ?? 0,
-      oldestDueMs: oldest === undefined ? 0 : Math.max(0, this.#clock.now() - oldest),
+      oldestDueMs: oldest === null ? 0 : Math.max(0, nowMs - oldest),
       pausedEndpoints: others?.paused ?? 0,
     };
   }

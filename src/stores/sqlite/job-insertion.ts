@@ -8,12 +8,14 @@ export class JobInsertion {
 
   constructor(db: Database) {
     this.#insert = db.prepare(
-      "INSERT INTO jobs (app, endpoint, version, job, due_at, changed_at) VALUES (?, ?, ?, ?, ?, ?)",
+      `INSERT INTO jobs (app, endpoint, version, job, waiting_since, due_at, changed_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
     );
   }
 
   insert(job: Job, nowMs: number): void {
     const endpoint = endpointIdOf(job.appId, job.webhookId);
-    this.#insert.run(job.appId, endpoint, job.version, JSON.stringify(job), nowMs, nowMs);
+    const json = JSON.stringify(job);
+    this.#insert.run(job.appId, endpoint, job.version, json, job.createdAtMs, nowMs, nowMs);
   }
 }

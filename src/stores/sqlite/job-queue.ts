@@ -12,14 +12,31 @@ import type { ChangePoll } from "./change-poll.ts";
 import { DeadLetterBox } from "./dead-letter-box.ts";
 import { DueEndpoints } from "./due-endpoints.ts";
 import type { GroupCommit } from "./group-commit.ts";
-import { DELAYED, DUE, LEASED } from "./schema.ts";
+import { Leases, type TakenJob } from "./leases.ts";
+import { DELAYED, DUE } from "./schema.ts";
+
+interface Cursor {
+  readonly dueAtMs: number;
+  readonly sequence: number;
+}
+
+const START: Cursor = { dueAtMs: Number.MIN_SAFE_INTEGER, sequence: 0 };
 
 interface JobRow {
   readonly seq: number;
+  readonly due_at: number;
   readonly job: string;
   readonly attempts: number;
   readonly spent_ms: number;
   readonly first_attempt_at: number | null;
+}
+
+type FoundJob = Omit<LeasedJob, "lease"> & TakenJob & Cursor;
+
+interface Settling {
+  readonly lease: Lease;
+  readonly outcome: JobOutcome;
+  readonly resolve: (isSettled: boolean) => void;
 }
 
 interface Place {
@@ -27,8 +44,12 @@ interface Place {
   readonly endpoint: string;
 }
 
-/** Leases that ended are looked for this often. */
-const EXPIRY_LOOK_INTERVAL_MS = 500;
+/** Jobs that are delivered are deleted when there are so many of them, or after this long. */
+const SWEEP_JOBS = 250;
+const SWEEP_INTERVAL_MS = 200;
+/** Leases that ended, and jobs that others delayed, are looked for this often. */
+const LOOK_INTERVAL_MS = 500;
+/** Jobs that `expire` looks at in one transaction: others wait for the same thread. */
 const EXPIRY_PAGE = 500;
 /** A clock that goes back by less is being adjusted, not set. */
 const CLOCK_TOLERANCE_MS = 1_000;
@@ -41,8 +62,8 @@ const CLOCK_TOLERANCE_MS = 1_000;
  *    │ └─lease ended─┘ └─retry, returned─▶ delayed
  *    └───────────────(its time)──────────────┘
  *
- * `due_at` is when a job may be taken: of a leased one the end of the lease, of a delayed one the end of the wait.
- * `changed_at` is when it came into its state; one that lies in the future tells that the clock was set back since.
+ * `due_at` is when a job may be taken, `changed_at` when it came into its state: one that lies in the future tells that the
+ * clock was set back since.
  */
 export class SqliteJobQueue implements JobQueue {
   readonly #commits: GroupCommit;
@@ -50,23 +71,24 @@ export class SqliteJobQueue implements JobQueue {
   readonly #clock: Clock;
   readonly #dead: DeadLetterBox;
   readonly #due: DueEndpoints;
-  readonly #select: Statement<JobRow, [string, string, number]>;
-  readonly #lease: Statement;
+  readonly #leases: Leases;
+  readonly #select: Statement<JobRow, [string, string, string, number, number, number]>;
+  /** By endpoint: the place in its line behind which nothing of it was leased here. */
+  readonly #cursors = new Map<string, Cursor>();
   readonly #wake: Statement<Place, [number]>;
-  readonly #nextDue: Statement<{ due_at: number | null }, []>;
   readonly #wakeFromFuture: Statement<Place, [number, number]>;
-  readonly #endLeases: Statement<Place, [number]>;
-  readonly #renew: Statement;
+  readonly #nextDue: Statement<{ due_at: number | null }, []>;
+  readonly #places: Statement<Place, [string]>;
   readonly #delete: Statement;
   readonly #retry: Statement;
   readonly #return: Statement;
-  readonly #overdue: Statement<{ seq: number }, [string, string, number, number]>;
+  readonly #overdue: Statement<{ seq: number }, [string, string, number, number, string]>;
   readonly #pause: Statement;
-  /** Tokens of two processes differ, and so do two leases of one. */
-  #lastToken = crypto.getRandomValues(new Uint16Array(1))[0]! * 2 ** 32;
+  /** What the next transaction settles; undefined while nothing waits for one. */
+  #settling: Settling[] | undefined;
+  #sweptAtMs = Number.NEGATIVE_INFINITY;
   #nextDueMs = Number.NEGATIVE_INFINITY;
-  #expiryLookedAtMs = Number.NEGATIVE_INFINITY;
-  #lastNowMs = Number.POSITIVE_INFINITY;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(db: Database, commits: GroupCommit, changes: ChangePoll, clock: Clock) {
     this.#commits = commits;
@@ -74,89 +96,91 @@ export class SqliteJobQueue implements JobQueue {
     this.#clock = clock;
     this.#dead = new DeadLetterBox(db);
     this.#due = new DueEndpoints(db);
+    this.#leases = new Leases(db);
     this.#select = db.prepare(
-      `SELECT seq, job, attempts, spent_ms, first_attempt_at FROM jobs INDEXED BY jobs_due
-       WHERE state = ${DUE} AND app = ?1 AND endpoint = ?2 AND version <= ${JOB_VERSION}
+      `SELECT seq, due_at, job, attempts, spent_ms, first_attempt_at FROM jobs INDEXED BY jobs_due
+       WHERE state = ${DUE} AND app = ?1 AND endpoint = ?2 AND (due_at, seq) > (?5, ?6)
+         AND version <= ${JOB_VERSION} AND seq NOT IN (SELECT value FROM json_each(?3))
          AND NOT EXISTS (SELECT 1 FROM paused WHERE paused.endpoint = ?2)
-       ORDER BY due_at, seq LIMIT ?3`,
-    );
-    this.#lease = db.prepare(
-      `UPDATE jobs SET state = ${LEASED}, token = ?, due_at = ?, changed_at = ?
-       WHERE seq IN (SELECT value FROM json_each(?))`,
+       ORDER BY due_at, seq LIMIT ?4`,
     );
     this.#wake = db.prepare(
       `UPDATE jobs SET state = ${DUE} WHERE state = ${DELAYED} AND due_at <= ? RETURNING app, endpoint`,
     );
+    this.#wakeFromFuture = db.prepare(
+      `UPDATE jobs SET state = ${DUE}, due_at = ?1, changed_at = ?1
+       WHERE state = ${DELAYED} AND changed_at > ?2 RETURNING app, endpoint`,
+    );
     this.#nextDue = db.prepare(
       `SELECT min(due_at) AS due_at FROM jobs INDEXED BY jobs_delayed WHERE state = ${DELAYED}`,
     );
-    this.#wakeFromFuture = db.prepare(
-      `UPDATE jobs SET state = ${DUE}, token = 0, due_at = ?1, changed_at = ?1
-       WHERE state IN (${LEASED}, ${DELAYED}) AND changed_at > ?2 RETURNING app, endpoint`,
+    this.#places = db.prepare(
+      "SELECT DISTINCT app, endpoint FROM jobs WHERE seq IN (SELECT value FROM json_each(?))",
     );
-    this.#endLeases = db.prepare(
-      `UPDATE jobs SET state = ${DUE}, token = 0 WHERE state = ${LEASED} AND due_at <= ? RETURNING app, endpoint`,
-    );
-    this.#renew = db.prepare(
-      `UPDATE jobs SET due_at = ?, changed_at = ? WHERE seq = ? AND token = ? AND state = ${LEASED}`,
-    );
-    this.#delete = db.prepare("DELETE FROM jobs WHERE seq = ? AND token = ?");
+    this.#delete = db.prepare("DELETE FROM jobs WHERE seq = ?");
     this.#retry = db.prepare(
-      `UPDATE jobs SET state = ${DELAYED}, token = 0, due_at = ?1, changed_at = ?2, attempts = attempts + 1,
-         spent_ms = ?3, first_attempt_at = coalesce(first_attempt_at, ?2)
-       WHERE seq = ?4 AND token = ?5`,
+      `UPDATE jobs SET state = ${DELAYED}, due_at = ?1, changed_at = ?2, attempts = attempts + 1, spent_ms = ?3,
+         first_attempt_at = coalesce(first_attempt_at, ?4)
+       WHERE seq = ?5 AND state = ${DUE}`,
     );
     this.#return = db.prepare(
-      `UPDATE jobs SET state = ${DELAYED}, token = 0, due_at = ?, changed_at = ? WHERE seq = ? AND token = ?`,
+      `UPDATE jobs SET state = ${DELAYED}, due_at = ?, changed_at = ? WHERE seq = ? AND state = ${DUE}`,
     );
     this.#overdue = db.prepare(
       `SELECT seq FROM (
-         SELECT seq, job FROM jobs INDEXED BY jobs_due
+         SELECT seq, job, waiting_since FROM jobs INDEXED BY jobs_due
          WHERE state = ${DUE} AND app = ?1 AND endpoint = ?2 AND version <= ${JOB_VERSION}
+           AND seq NOT IN (SELECT value FROM json_each(?5))
          ORDER BY due_at, seq LIMIT ${EXPIRY_PAGE})
-       WHERE json_valid(job) AND ?4 - max(?3, job ->> 'createdAtMs') > job ->> 'retryWindowMs'`,
+       WHERE json_valid(job) AND ?4 - max(?3, waiting_since) > job ->> 'retryWindowMs'`,
     );
     this.#pause = db.prepare(
       "INSERT INTO paused (endpoint, reason, at) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET reason = excluded.reason",
     );
   }
 
-  lease(request: LeaseRequest): Promise<readonly LeasedJob[]> {
-    return this.#commits.write(() => {
+  async lease(request: LeaseRequest): Promise<readonly LeasedJob[]> {
+    let leased: LeasedJob[] = [];
+    let token: number | undefined;
+    let finished: number[] | undefined;
+    await this.#commits.write(() => {
+      if (token !== undefined) this.#leases.forget(token);
+      [leased, token] = [[], undefined];
       const left = request.max();
-      const leased: LeasedJob[] = [];
-      if (left <= 0) return leased;
+      if (left <= 0) return;
       const nowMs = this.#clock.now();
-      this.#makeDue(nowMs);
-      this.#due.goRound(
-        left,
-        (app, endpoint) => request.room(app, endpoint) > 0,
-        (app, endpoint, most) => {
-          const wanted = Math.min(most, request.room(app, endpoint));
-          if (wanted <= 0) return 0;
-          const before = leased.length;
-          this.#leaseOf(app, endpoint, wanted, nowMs, request.leaseMs, leased);
-          const taken = leased.length - before;
-          if (taken > 0) request.took(app, endpoint, taken);
-          return taken;
-        },
-      );
-      return leased;
+      finished = this.#makeDue(nowMs);
+      const taken = this.#handOut(left, request, nowMs);
+      if (taken.length === 0) return;
+      const lease = this.#leases.take(taken, nowMs, nowMs + request.leaseMs);
+      token = lease;
+      leased = taken.map(({ sequence, job, attempts, spentMs, firstAttemptAtMs }) => ({
+        lease: { sequence, token: lease },
+        job,
+        attempts,
+        spentMs,
+        firstAttemptAtMs,
+      }));
     });
+    if (finished !== undefined) this.#leases.swept(finished, this.#clock.now());
+    return leased;
   }
 
-  renew(leases: readonly Lease[], leaseMs: number): Promise<readonly Lease[]> {
-    return this.#commits.write(() => {
+  async renew(leases: readonly Lease[], leaseMs: number): Promise<readonly Lease[]> {
+    const renewal = await this.#commits.write(() => {
       const nowMs = this.#clock.now();
-      return leases.filter(
-        ({ sequence, token }) =>
-          this.#renew.run(nowMs + leaseMs, nowMs, sequence, token).changes === 0,
-      );
+      return this.#leases.renew(leases, nowMs, nowMs + leaseMs);
     });
+    this.#leases.renewed(renewal);
+    return renewal.lost;
   }
 
   settle(lease: Lease, outcome: JobOutcome): Promise<boolean> {
-    return this.#commits.write(() => this.#settle(lease, outcome));
+    return new Promise((resolve, reject) => {
+      const entry = { lease, outcome, resolve };
+      if (this.#settling === undefined) this.#settleSoon([entry]).catch(reject);
+      else this.#settling.push(entry);
+    });
   }
 
   async expire(endpointId: string, sinceMs: number, reason: string): Promise<number> {
@@ -165,12 +189,12 @@ export class SqliteJobQueue implements JobQueue {
     for (;;) {
       const found = await this.#commits.write(() => {
         const nowMs = this.#clock.now();
-        const overdue = this.#overdue.all(appId, endpointId, sinceMs, nowMs);
-        for (const { seq } of overdue) this.#dead.bury(seq, reason, nowMs);
+        const taken = this.#leases.takenJson(endpointId);
+        const overdue = this.#overdue.all(appId, endpointId, sinceMs, nowMs, taken);
+        for (const { seq } of overdue) this.#dead.bury(seq, reason, undefined, nowMs);
         return overdue.length;
       });
       buried += found;
-      // A page at a time, for others wait for the same thread.
       if (found < EXPIRY_PAGE) return buried;
     }
   }
@@ -185,76 +209,168 @@ export class SqliteJobQueue implements JobQueue {
     return this.#changes.listen(listener);
   }
 
-  #leaseOf(
+  #handOut(left: number, request: LeaseRequest, nowMs: number): FoundJob[] {
+    const taken: FoundJob[] = [];
+    this.#due.goRound<FoundJob>(left, {
+      room: (app, endpoint) => request.room(app, endpoint),
+      next: (app, endpoint, most) => this.#next(app, endpoint, most, taken, nowMs),
+      take: (app, endpoint, job) => {
+        taken.push(job);
+        this.#moveCursor(endpoint, job);
+        request.took(app, endpoint, 1);
+      },
+    });
+    return taken;
+  }
+
+  /**
+   * The first of the endpoint's line that nobody has and that can be read; others are buried, and take nobody's place.
+   *
+   * It goes on behind what was leased last, for there no job needs to be compared with those that are out; only where that
+   * gives too few it looks along the whole line.
+   */
+  #next(
     app: string,
     endpoint: string,
-    wanted: number,
+    most: number,
+    taken: readonly FoundJob[],
     nowMs: number,
-    leaseMs: number,
-    leased: LeasedJob[],
-  ): void {
-    const rows = this.#select.all(app, endpoint, wanted);
-    if (rows.length < wanted) this.#due.delete(app, endpoint);
-    if (rows.length === 0) return;
-    const token = ++this.#lastToken;
-    const sequences: number[] = [];
-    for (const { seq, job: json, attempts, spent_ms, first_attempt_at } of rows) {
-      const parsed = parseJob(json);
+  ): FoundJob[] {
+    for (;;) {
+      const cursor = this.#cursors.get(endpoint);
+      let rows: JobRow[] = [];
+      if (cursor !== undefined) {
+        const { dueAtMs, sequence } = cursor;
+        rows = this.#select.all(app, endpoint, this.#leases.othersJson, most, dueAtMs, sequence);
+      }
+      if (rows.length < most) {
+        const out = this.#leases.takenJson(endpoint, taken);
+        rows = this.#select.all(app, endpoint, out, most, START.dueAtMs, START.sequence);
+      }
+      const found = this.#readable(endpoint, rows, nowMs);
+      if (found.length === rows.length) return found;
+    }
+  }
+
+  #moveCursor(endpoint: string, { dueAtMs, sequence }: FoundJob): void {
+    const cursor = this.#cursors.get(endpoint) ?? START;
+    if (dueAtMs > cursor.dueAtMs || (dueAtMs === cursor.dueAtMs && sequence > cursor.sequence))
+      this.#cursors.set(endpoint, { dueAtMs, sequence });
+  }
+
+  /** Buries those that are not. */
+  #readable(endpoint: string, rows: readonly JobRow[], nowMs: number): FoundJob[] {
+    const found: FoundJob[] = [];
+    for (const row of rows) {
+      const parsed = parseJob(row.job);
       if ("fault" in parsed) {
-        this.#dead.bury(seq, parsed.fault, nowMs);
+        this.#dead.bury(row.seq, parsed.fault, undefined, nowMs);
         continue;
       }
-      sequences.push(seq);
-      leased.push({
-        lease: { sequence: seq, token },
+      found.push({
+        sequence: row.seq,
+        endpoint,
+        dueAtMs: row.due_at,
         job: parsed.job,
-        attempts,
-        spentMs: spent_ms,
-        firstAttemptAtMs: first_attempt_at ?? undefined,
+        attempts: row.attempts,
+        spentMs: row.spent_ms,
+        firstAttemptAtMs: row.first_attempt_at ?? undefined,
       });
     }
-    this.#lease.run(token, nowMs + leaseMs, nowMs, JSON.stringify(sequences));
+    return found;
   }
 
-  #settle({ sequence, token }: Lease, outcome: JobOutcome): boolean {
-    const nowMs = this.#clock.now();
-    switch (outcome.kind) {
-      case "delivered":
-        return this.#delete.run(sequence, token).changes > 0;
-      case "retry": {
-        const dueAtMs = nowMs + outcome.delayMs;
-        this.#nextDueMs = Math.min(this.#nextDueMs, dueAtMs);
-        const spentMs = Math.round(outcome.spentMs);
-        return this.#retry.run(dueAtMs, nowMs, spentMs, sequence, token).changes > 0;
-      }
-      case "returned": {
-        const dueAtMs = nowMs + outcome.delayMs;
-        this.#nextDueMs = Math.min(this.#nextDueMs, dueAtMs);
-        return this.#return.run(dueAtMs, nowMs, sequence, token).changes > 0;
-      }
-      case "buried":
-        return this.#dead.buryLeased(sequence, token, outcome.reason, outcome.attempts, nowMs);
+  /** Takes more of them until its turn comes. */
+  async #settleSoon(settling: Settling[]): Promise<void> {
+    this.#settling = settling;
+    const settled = await this.#commits.write(() => {
+      if (this.#settling === settling) this.#settling = undefined;
+      return this.#settleAll(settling);
+    });
+    for (const [i, { lease, outcome, resolve }] of settling.entries()) {
+      const isSettled = settled[i] === true;
+      if (isSettled) this.#leases.settled(lease, outcome.kind === "delivered");
+      resolve(isSettled);
     }
   }
 
-  /** Brings home whatever is due by now, and finds out who has it. */
-  #makeDue(nowMs: number): void {
+  #settleAll(settling: readonly Settling[]): boolean[] {
+    const nowMs = this.#clock.now();
+    const seen = new Set<number>();
+    const done: number[] = [];
+    const settled = settling.map(({ lease, outcome }) => {
+      const { sequence } = lease;
+      const held = seen.has(sequence) ? "no" : this.#leases.holds(lease);
+      if (held === "no") return false;
+      seen.add(sequence);
+      if (outcome.kind === "delivered") {
+        if (held === "late") this.#delete.run(sequence);
+        else done.push(sequence);
+      } else if (outcome.kind === "buried") {
+        this.#dead.bury(sequence, outcome.reason, outcome.attempts, nowMs);
+      } else {
+        this.#delay(lease, outcome, nowMs);
+      }
+      return true;
+    });
+    if (done.length > 0) this.#leases.noteDone(done);
+    return settled;
+  }
+
+  #delay(
+    lease: Lease,
+    outcome: Extract<JobOutcome, { kind: "retry" | "returned" }>,
+    nowMs: number,
+  ): void {
+    const dueAtMs = nowMs + Math.ceil(outcome.delayMs);
+    this.#nextDueMs = Math.min(this.#nextDueMs, dueAtMs);
+    this.#leases.putBack(lease);
+    if (outcome.kind === "returned") {
+      this.#return.run(dueAtMs, nowMs, lease.sequence);
+      return;
+    }
+    const attemptAtMs = this.#leases.takenAtMs(lease);
+    this.#retry.run(dueAtMs, nowMs, Math.round(outcome.spentMs), attemptAtMs, lease.sequence);
+  }
+
+  /** Brings home whatever is due by now, and finds out who has it. Answers leases that are at their end, if it looked. */
+  #makeDue(nowMs: number): number[] | undefined {
     const found: Place[] = [];
-    if (nowMs < this.#lastNowMs - CLOCK_TOLERANCE_MS)
-      found.push(...this.#wakeFromFuture.all(nowMs, nowMs + CLOCK_TOLERANCE_MS));
-    this.#lastNowMs = nowMs;
     const elapsedMs = this.#clock.elapsedMs();
-    const isLookDue = elapsedMs - this.#expiryLookedAtMs >= EXPIRY_LOOK_INTERVAL_MS;
+    const isLookDue = elapsedMs - this.#lookedAtMs >= LOOK_INTERVAL_MS;
+    let finished: number[] | undefined;
+    // What others delivered before they died is done as well: it goes before their leases end.
+    if (isLookDue || this.#isSweepDue(elapsedMs)) {
+      this.#sweptAtMs = elapsedMs;
+      finished = this.#leases.sweep();
+    }
     if (isLookDue) {
-      this.#expiryLookedAtMs = elapsedMs;
-      found.push(...this.#endLeases.all(nowMs));
+      this.#lookedAtMs = elapsedMs;
+      const futureMs = nowMs + CLOCK_TOLERANCE_MS;
+      found.push(...this.#wakeFromFuture.all(nowMs, futureMs));
+      const freed = this.#leases.end(nowMs, futureMs);
+      if (freed.length > 0) found.push(...this.#places.all(JSON.stringify(freed)));
     }
     // Other processes delay jobs too, so now and then it looks without knowing of any.
     if (isLookDue || nowMs >= this.#nextDueMs) {
       found.push(...this.#wake.all(nowMs));
       this.#nextDueMs = this.#nextDue.get()?.due_at ?? Number.POSITIVE_INFINITY;
     }
-    for (const { app, endpoint } of found) this.#due.add(app, endpoint);
+    this.#leases.look();
+    // Who comes back stands before the cursor.
+    if (isLookDue) this.#cursors.clear();
+    for (const { app, endpoint } of found) {
+      this.#due.add(app, endpoint);
+      this.#cursors.delete(endpoint);
+    }
     this.#due.look(elapsedMs);
+    return finished;
+  }
+
+  #isSweepDue(elapsedMs: number): boolean {
+    const { doneJobs } = this.#leases;
+    return (
+      doneJobs >= SWEEP_JOBS || (doneJobs > 0 && elapsedMs - this.#sweptAtMs >= SWEEP_INTERVAL_MS)
+    );
   }
 }

@@ -6,21 +6,26 @@ export const SCHEMA_VERSION = 1;
 /** "RMST": tells our files from other people's. */
 export const APPLICATION_ID = 0x524d5354;
 
-/** Where a job is. */
+/** Where a job is that is not leased; a leased one is due and stands in a lease. */
 export const DUE = 0;
-export const LEASED = 1;
-export const DELAYED = 2;
+export const DELAYED = 1;
 
 /**
- * The tables, from the edge to the customer. `jobs` and `paused` are a public contract (docs/specs/job-queue-sqlite.md): a
- * sender in another language may take part. All times are wall time in milliseconds.
+ * The tables, from the edge to the customer. `jobs`, `leases` and `paused` are a public contract
+ * (docs/specs/job-queue-sqlite.md): a sender in another language may take part. All times are wall time in milliseconds.
  *
  *   channels, members   who was where when the process was last heard of
  *   events              what happened and is not settled yet; handled: for which webhooks it is in a job already
  *   ownership           who may settle events: the epoch fences off whoever owned the partition before
- *   jobs                due (0), leased (1) or delayed (2); a job that is delivered is gone
+ *   jobs                due (0) or delayed (1); a job that is delivered is gone
+ *   leases              who has which jobs until when; `jobs` is a JSON list of their seq
+ *   done                jobs that are delivered, as JSON lists of their seq, for as long as they are not deleted yet
  *   dead_letters        given up
  *   attempts            what was tried, for people
+ *
+ * What a commit costs is the pages it changes, about 10 us each, and a page holds three jobs. So a job is written when it
+ * comes and deleted when it goes, hundreds at a time (emptied pages need not be written); between the two only the lists
+ * in `leases` and `done` change.
  */
 const SCHEMA = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -45,14 +50,18 @@ CREATE TABLE ownership (partition INTEGER PRIMARY KEY, epoch INTEGER NOT NULL);
 
 CREATE TABLE jobs (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  app TEXT NOT NULL, endpoint TEXT NOT NULL, version INTEGER NOT NULL, job TEXT NOT NULL,
+  app TEXT NOT NULL, endpoint TEXT NOT NULL, version INTEGER NOT NULL,
   state INTEGER NOT NULL DEFAULT 0, due_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
-  token INTEGER NOT NULL DEFAULT 0,
-  attempts INTEGER NOT NULL DEFAULT 0, spent_ms INTEGER NOT NULL DEFAULT 0, first_attempt_at INTEGER
+  waiting_since INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0, spent_ms INTEGER NOT NULL DEFAULT 0, first_attempt_at INTEGER,
+  job TEXT NOT NULL
 );
-CREATE INDEX jobs_due ON jobs (app, endpoint, due_at) WHERE state = 0;
-CREATE INDEX jobs_leased ON jobs (due_at) WHERE state = 1;
-CREATE INDEX jobs_delayed ON jobs (due_at) WHERE state = 2;
+CREATE INDEX jobs_due ON jobs (app, endpoint, due_at, seq, version) WHERE state = 0;
+CREATE INDEX jobs_delayed ON jobs (due_at) WHERE state = 1;
+CREATE TABLE leases (
+  token INTEGER PRIMARY KEY, taken_at INTEGER NOT NULL, until INTEGER NOT NULL, jobs TEXT NOT NULL
+);
+CREATE TABLE done (seq INTEGER PRIMARY KEY, jobs TEXT NOT NULL);
 CREATE TABLE paused (endpoint TEXT PRIMARY KEY, reason TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE dead_letters (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -63,7 +72,7 @@ CREATE INDEX dead_letters_id ON dead_letters (id);
 CREATE INDEX dead_letters_endpoint ON dead_letters (endpoint);
 
 CREATE TABLE attempts (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
+  seq INTEGER PRIMARY KEY, at INTEGER NOT NULL,
   app TEXT NOT NULL, webhook TEXT NOT NULL, job TEXT NOT NULL, events TEXT NOT NULL,
   attempt INTEGER NOT NULL, result TEXT NOT NULL, status INTEGER,
   duration_ms INTEGER NOT NULL, age_ms INTEGER NOT NULL, detail TEXT, sender_version TEXT NOT NULL

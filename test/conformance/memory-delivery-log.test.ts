@@ -1,0 +1,4 @@
+import { describeDeliveryLog } from "./delivery-log.ts";
+import { memoryJobStore } from "./memory-job-store.ts";
+
+describeDeliveryLog("MemoryDeliveryLog", memoryJobStore);
