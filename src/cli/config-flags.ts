@@ -26,22 +26,20 @@ export function configInputsFrom(command: Command): Pick<ConfigInputs, "file" | 
   return { file: given["config"], flags: Object.fromEntries(flags) };
 }
 
-function optionFor({
-  flagName,
-  path,
-  kind,
-  choices,
-  notes,
-  nullable,
-  defaultValue,
-}: Field): Option | undefined {
+function optionFor(field: Field): Option | undefined {
+  const { flagName, path, notes, nullable, defaultValue } = field;
   if (flagName === null) return undefined;
-  const texts = notes.path === true ? "path" : "text";
-  const value =
-    kind === "choice" ? choices.join("|") : (notes.unit ?? (kind === "number" ? "number" : texts));
+  const value = placeholderOf(field);
   const section = path.includes(".") ? path.split(".")[0] : "process";
   return new Option(
     `${flagName} <${value}${nullable ? "|null" : ""}>`,
     `${notes.about.replaceAll("`", "")} (default: ${JSON.stringify(defaultValue)})`,
   ).helpGroup(`Settings (${section}):`);
+}
+
+function placeholderOf({ kind, choices, notes }: Field): string {
+  if (kind === "choice") return choices.join("|");
+  if (kind === "list") return choices.length === 0 ? "text,…" : choices.join(",");
+  if (kind === "number") return notes.unit ?? "number";
+  return notes.path === true ? "path" : "text";
 }

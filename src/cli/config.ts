@@ -154,10 +154,14 @@ function summaryOf({ file, apps, defaultApp }: LoadedConfig): string {
   }
   const keys = apps.flatMap((app) => app.keys).filter(({ active }) => active);
   const disabled = apps.filter(({ enabled }) => !enabled).length;
+  const webhooks = apps.flatMap((app) => app.webhooks);
   const counts = [
     `${apps.length} ${apps.length === 1 ? "app" : "apps"}`,
     `${keys.length} active ${keys.length === 1 ? "key" : "keys"}`,
     ...(disabled > 0 ? [`${disabled} disabled`] : []),
+    ...(webhooks.length > 0
+      ? [`${webhooks.length} ${webhooks.length === 1 ? "webhook" : "webhooks"}`]
+      : []),
   ];
   return `${name} is right: ${counts.join(", ")}.`;
 }

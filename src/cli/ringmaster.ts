@@ -7,6 +7,7 @@ import { configCommand } from "./config.ts";
 import { serveCommand } from "./serve.ts";
 import { subscribeCommand } from "./subscribe.ts";
 import { triggerCommand } from "./trigger.ts";
+import { webhooksCommand } from "./webhooks.ts";
 
 const program = clientCommand("ringmaster")
   .description(
@@ -17,6 +18,7 @@ const program = clientCommand("ringmaster")
   .addCommand(subscribeCommand())
   .addCommand(triggerCommand())
   .addCommand(channelsCommand())
+  .addCommand(webhooksCommand())
   .addCommand(appsCommand())
   .addCommand(configCommand())
   .addHelpText(

@@ -1,23 +1,24 @@
 import { Command } from "commander";
-import type { Logger } from "pino";
-import { Channels } from "../channels/channels.ts";
-import { systemClock } from "../channels/ports/clock.ts";
-import type { ChannelsSettings } from "../channels/settings.ts";
+import type { App } from "../protocol/app.ts";
+import { AdminApi } from "../ops/admin/admin-api.ts";
 import { loadConfig, type ConfigInputs, type LoadedConfig } from "../ops/config/load.ts";
 import { ConfigError } from "../ops/config/problem.ts";
 import { ConfigWatcher } from "../ops/config/watch.ts";
-import { descriptorLimit, type DescriptorLimit } from "../ops/file-descriptors.ts";
+import { descriptorLimit } from "../ops/file-descriptors.ts";
 import { Lifecycle } from "../ops/lifecycle.ts";
 import { createLog } from "../ops/log.ts";
-import { Metrics } from "../ops/metrics.ts";
+import { Metrics } from "../ops/metrics/metrics.ts";
 import { OperationsServer } from "../ops/operations-server.ts";
 import { VERSION } from "../ops/version.ts";
 import { FileAppStore } from "../stores/file/app-store.ts";
-import { MemoryBus } from "../stores/memory/bus.ts";
-import { MemoryCache } from "../stores/memory/cache.ts";
-import { MemoryRoster } from "../stores/memory/roster.ts";
+import { DatabaseFault } from "../stores/sqlite/database.ts";
 import { banner } from "./banner.ts";
 import { addConfigFlags, configInputsFrom } from "./config-flags.ts";
+import { ChannelsRing, connectionsAllowed } from "./serve/channels-ring.ts";
+import { Housekeeping } from "./serve/housekeeping.ts";
+import { stuckParts } from "./serve/liveness.ts";
+import { openStore, type OpenedStore } from "./serve/store.ts";
+import { makePackager, makeSender, testJob } from "./serve/webhook-rings.ts";
 
 /** ^C is a person who waits: no load balancer has to notice, and the sockets go within a second. */
 const INTERRUPT_WINDOW_MS = 1_000;
@@ -55,23 +56,29 @@ async function serve(inputs: Pick<ConfigInputs, "file" | "flags">): Promise<void
     return;
   }
   const { settings } = config;
+  const { roles } = settings;
   const log = createLog(settings.log);
+  let opened: OpenedStore;
+  try {
+    opened = openStore(config, log);
+  } catch (error) {
+    if (!(error instanceof DatabaseFault)) throw error;
+    log.fatal({ err: error }, error.message);
+    process.exitCode = 1;
+    return;
+  }
+  const { store, isLasting } = opened;
   const descriptors = descriptorLimit();
   const maxConnections = connectionsAllowed(settings.maxConnections, descriptors, log);
 
   const apps = new FileAppStore(config.apps);
-  const bus = new MemoryBus();
-  const roster = new MemoryRoster(bus, systemClock);
-  const cache = new MemoryCache(systemClock, settings.cache.maxBytes);
-  const channels = new Channels({
-    settings: channelsSettings(config, maxConnections),
-    apps,
-    bus,
-    roster,
-    cache,
-    clock: systemClock,
-    log,
-  });
+  const ring = roles.includes("channels")
+    ? new ChannelsRing(config, maxConnections, apps, store, log)
+    : undefined;
+  const channels = ring?.channels;
+  const packager = roles.includes("packager") ? makePackager(store, apps, log) : undefined;
+  const sender = roles.includes("sender") ? makeSender(store, config, log) : undefined;
+  const housekeeping = new Housekeeping(store, settings, log);
 
   const lifecycle = new Lifecycle((part, err) => log.error({ part, err }, "a part did not close"));
   let drainWindowMs = settings.drain.windowMs;
@@ -81,11 +88,15 @@ async function serve(inputs: Pick<ConfigInputs, "file" | "flags">): Promise<void
     version: VERSION,
     descriptors,
     maxConnections,
-    tenants: () => channels.figures(),
+    tenants: () => channels?.figures() ?? [],
     state: () => lifecycle.state,
-    cacheBytes: () => cache.bytes,
+    cacheBytes: () => ring?.cacheBytes ?? 0,
     drainWindowLeftMs: () => drainWindowLeftMs,
     configurationOk: () => configurationOk,
+    store: () => store.figures(),
+    queue: () => store.desk.figures(),
+    packager: () => packager?.figures(),
+    sender: () => sender?.figures(),
   });
 
   let operations: OperationsServer | undefined;
@@ -94,26 +105,46 @@ async function serve(inputs: Pick<ConfigInputs, "file" | "flags">): Promise<void
   const endpoint = { host: settings.host, tls: undefined };
   try {
     if (settings.ops.port !== null) {
-      const { host, port: opsPort } = settings.ops;
+      const { host, port: opsPort, adminToken } = settings.ops;
       operations = new OperationsServer({
         host,
         port: opsPort,
         metrics,
         state: () => lifecycle.state,
+        stuck: () => (lifecycle.state === "ready" ? stuckParts({ packager, sender }) : []),
+        admin: new AdminApi({
+          token: adminToken,
+          log,
+          apps,
+          desk: store.desk,
+          deliveries: store.deliveries,
+          senderStates: sender === undefined ? undefined : () => sender.endpointStates(),
+          testJob,
+          now: Date.now,
+        }),
       });
     }
-    if (settings.port !== null) port = channels.listen({ ...endpoint, port: settings.port });
-    if (config.tls !== null && settings.tls.port !== null) {
-      tlsPort = channels.listen({ ...endpoint, port: settings.tls.port, tls: config.tls });
+    if (channels !== undefined) {
+      const edges = await store.recorder.reap();
+      if (edges > 0)
+        log.info({ edges }, "the process before this one ended without saying goodbye: done now");
+      if (settings.port !== null) port = channels.listen({ ...endpoint, port: settings.port });
+      if (config.tls !== null && settings.tls.port !== null) {
+        tlsPort = channels.listen({ ...endpoint, port: settings.tls.port, tls: config.tls });
+      }
     }
   } catch (error) {
     log.fatal({ err: error }, "could not listen: is the port taken?");
-    await channels.destroy();
+    await channels?.destroy();
     await operations?.close();
     metrics.close();
+    store.close();
     process.exitCode = 1;
     return;
   }
+  packager?.start();
+  sender?.start();
+  housekeeping.start();
 
   const watcher = new ConfigWatcher(config, {
     load,
@@ -121,9 +152,10 @@ async function serve(inputs: Pick<ConfigInputs, "file" | "flags">): Promise<void
       apps(changed) {
         apps.replace(changed);
         log.info({ apps: changed.length }, "apps changed");
+        warnOfMemory(changed);
       },
       tls(material) {
-        if (tlsPort === null) return;
+        if (tlsPort === null || channels === undefined) return;
         channels.renewTls({ ...endpoint, port: tlsPort, tls: material });
         log.info({ port: tlsPort }, "certificate renewed: new connections get it");
       },
@@ -153,20 +185,43 @@ async function serve(inputs: Pick<ConfigInputs, "file" | "flags">): Promise<void
       metrics.close();
     },
   });
-  lifecycle.add({ name: "cache", close: () => cache.close() });
-  lifecycle.add({ name: "roster", close: () => roster.close() });
-  lifecycle.add({ name: "bus", close: () => bus.close() });
   lifecycle.add({
-    name: "channels",
-    async drain() {
-      log.info({ sockets: channels.connections, windowMs: drainWindowMs }, "draining");
-      await channels.drain(drainWindowMs, (progress) => {
-        drainWindowLeftMs = progress.windowLeftMs;
-      });
-      drainWindowLeftMs = 0;
+    name: "database",
+    close() {
+      housekeeping.close();
+      if (!store.close())
+        throw new Error("The database could not be written: what waited for it is lost.");
+      return Promise.resolve();
     },
-    close: () => channels.close(),
   });
+  if (sender !== undefined) {
+    lifecycle.add({
+      name: "sender",
+      drain: () => sender.drain(),
+      close: () => sender.close(),
+    });
+  }
+  if (packager !== undefined) {
+    lifecycle.add({
+      name: "packager",
+      drain: () => packager.drain(),
+      close: () => packager.close(),
+    });
+  }
+  for (const part of ring?.parts() ?? []) lifecycle.add(part);
+  if (channels !== undefined) {
+    lifecycle.add({
+      name: "channels",
+      async drain() {
+        log.info({ sockets: channels.connections, windowMs: drainWindowMs }, "draining");
+        await channels.drain(drainWindowMs, (progress) => {
+          drainWindowLeftMs = progress.windowLeftMs;
+        });
+        drainWindowLeftMs = 0;
+      },
+      close: () => channels.close(),
+    });
+  }
   lifecycle.add({
     name: "configuration",
     close: () => Promise.resolve(watcher.close()),
@@ -185,12 +240,14 @@ async function serve(inputs: Pick<ConfigInputs, "file" | "flags">): Promise<void
     if (inTime) log.info({}, "stopped");
     else
       log.error(
-        { sockets: channels.connections },
+        { sockets: channels?.connections ?? 0 },
         "the deadline came before everything was closed",
       );
     process.exit(inTime ? 0 : 1);
   };
-  const { noticeMs, windowMs } = settings.drain;
+  const { windowMs } = settings.drain;
+  // Without channels nobody routes to us who would have to notice: whatever we have is handed back at once.
+  const noticeMs = channels === undefined ? 0 : settings.drain.noticeMs;
   process.on("SIGTERM", () => void stop("SIGTERM", noticeMs, windowMs));
   process.on("SIGINT", () => void stop("SIGINT", 0, Math.min(windowMs, INTERRUPT_WINDOW_MS)));
   process.on("SIGHUP", () => {
@@ -209,11 +266,17 @@ async function serve(inputs: Pick<ConfigInputs, "file" | "flags">): Promise<void
       port,
       tlsPort,
       opsPort: operations?.port ?? null,
+      roles,
       apps: config.apps.length,
     },
     "ready",
   );
-  if (settings.log.format === "pretty") {
+
+  function warnOfMemory(changed: readonly App[]): void {
+    if (!isLasting && changed.some(({ webhooks }) => webhooks.length > 0))
+      log.warn({}, "there is no database: what webhooks are owed is lost when this process ends");
+  }
+  if (settings.log.format === "pretty" && channels !== undefined) {
     const { host, pathPrefix, ops } = settings;
     process.stdout.write(
       `\n${banner({
@@ -227,31 +290,6 @@ async function serve(inputs: Pick<ConfigInputs, "file" | "flags">): Promise<void
       })}\n`,
     );
   }
-}
-
-function channelsSettings({ settings }: LoadedConfig, maxConnections: number): ChannelsSettings {
-  const { pathPrefix, proxy, websocket, http } = settings;
-  return { maxConnections, pathPrefix, trustedHops: proxy.trustedHops, websocket, http };
-}
-
-function connectionsAllowed(
-  wanted: number | null,
-  { limit, sockets, isLow }: DescriptorLimit,
-  log: Logger,
-): number {
-  const allowed = Math.min(wanted ?? sockets, sockets);
-  if (wanted !== null && wanted > sockets) {
-    log.warn(
-      { maxConnections: wanted, openFiles: limit, allowed },
-      "the limit of open files allows fewer sockets",
-    );
-  } else if (wanted === null && isLow) {
-    log.warn(
-      { openFiles: limit, allowed },
-      "the limit of open files is low: raise it with ulimit -n or LimitNOFILE",
-    );
-  }
-  return allowed;
 }
 
 function indent(text: string): string {

@@ -1,5 +1,6 @@
+import type { AdminApi } from "./admin/admin-api.ts";
 import type { LifecycleState } from "./lifecycle.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 
 export interface OperationsOptions {
   readonly host: string;
@@ -7,32 +8,43 @@ export interface OperationsOptions {
   readonly port: number;
   readonly metrics: Metrics;
   state(): LifecycleState;
+  /** Parts that should turn and have not for too long. */
+  stuck(): readonly string[];
+  /** Without it nothing is under `/admin/`. */
+  readonly admin?: AdminApi | undefined;
 }
 
 /**
- * What a supervisor asks, on a port of its own:
+ * What a supervisor asks, and what an operator does, on a port of its own:
  *
- *   /healthz  200 while the process works at all: restart it when that fails
+ *   /healthz  200 while every ring makes progress: restart the process when that fails
  *   /readyz   200 when it takes traffic, 503 while it starts or drains: only route by it
  *   /metrics  Prometheus text
+ *   /admin/   the admin API, which alone asks who is calling
  */
 export class OperationsServer {
   readonly #server: ReturnType<typeof Bun.serve>;
 
-  constructor({ host, port, metrics, state }: OperationsOptions) {
+  constructor({ host, port, metrics, state, stuck, admin }: OperationsOptions) {
+    const elsewhere = (): Response => text("Here are /healthz, /readyz and /metrics\n", 404);
     this.#server = Bun.serve({
       hostname: host,
       port,
       development: false,
       routes: {
-        "/healthz": () => text("ok\n"),
+        "/healthz": () => {
+          const parts = stuck();
+          return parts.length === 0 ? text("ok\n") : text(`stuck: ${parts.join(", ")}\n`, 503);
+        },
         "/readyz": () => (state() === "ready" ? text("ready\n") : text(`${state()}\n`, 503)),
         "/metrics": async () =>
           new Response(await metrics.scrape(), {
             headers: { "content-type": metrics.contentType },
           }),
+        "/admin/*": (request, server) =>
+          admin?.handle(request, server.requestIP(request)?.address) ?? elsewhere(),
       },
-      fetch: () => text("Here are /healthz, /readyz and /metrics\n", 404),
+      fetch: elsewhere,
     });
   }
 

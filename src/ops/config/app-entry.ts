@@ -1,13 +1,13 @@
 import * as z from "zod";
 import { PUSHER_LIMITS, type AppLimits } from "../../protocol/limits.ts";
 import { type Field, fieldsOf, noted } from "./field.ts";
+import { secretEntry } from "./secret-entry.ts";
 import { settingsSchema } from "./settings.ts";
+import { webhookSchema } from "./webhook-entry.ts";
 
 const MAX_COUNT = 10_000_000;
 const MAX_EVENT_BYTES = 16_777_216;
 
-/** What `config print` shows in place of a secret. Refused as a secret, so that nobody starts with a printed file. */
-export const REDACTED = "(redacted)";
 /** What `config print` shows in place of a key that the first start will make. */
 export const NOT_YET_GENERATED = "(generated at the first start)";
 
@@ -72,21 +72,12 @@ const limitFields = {
   }),
 } satisfies Record<keyof AppLimits, z.ZodType>;
 
-const secret = z.union([
-  z
-    .string()
-    .min(1)
-    .refine((value) => value !== REDACTED),
-  z.strictObject({ env: z.string().min(1) }),
-  z.strictObject({ file: z.string().min(1) }),
-]);
-
 const key = z.strictObject({
   key: noted(z.string().regex(/^[A-Za-z0-9._~@+=-]{1,200}$/), {
     about: "The public half, which clients connect with.",
     right: "1 to 200 letters, digits and . _ ~ @ + = -",
   }),
-  secret: noted(secret, {
+  secret: noted(secretEntry(), {
     about:
       "The secret half: a text, or where the text is: `{env: NAME}` for a variable, `{file: PATH}` for a file such as a " +
       "mounted Kubernetes Secret (a newline at its end is not part of it).",
@@ -103,7 +94,7 @@ const ORIGIN = new RegExp(
   String.raw`^((\*\.)?${HOST_PATTERN}|[a-z][a-z0-9+.-]*://${HOST_PATTERN}(:[0-9]{1,5})?)$`,
 );
 
-/** One app as a file lists it; `secret` may still say where the secret is. */
+/** One app as a file lists it; its secrets may still say where they are. */
 export const appEntrySchema = z.strictObject({
   id: noted(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), {
     about:
@@ -143,11 +134,13 @@ export const appEntrySchema = z.strictObject({
     right:
       "a list of hosts (app.example.com, *.example.com) or full origins (https://app.example.com)",
   }),
+  webhooks: z.array(webhookSchema).default([]),
+  batchWebhooks: noted(z.boolean().default(true), {
+    about:
+      "Gather the events of a quarter of a second, up to 20, into one webhook; else each is a webhook of its own.",
+  }),
   limits: z.strictObject(limitFields).prefault({}),
 });
-
-/** A secret, or where it is. */
-export type SecretEntry = z.output<typeof secret>;
 
 /** A whole configuration file. */
 export const fileSchema = settingsSchema.extend({

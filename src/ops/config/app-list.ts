@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import type { App, AppKey } from "../../protocol/app.ts";
+import type { Webhook } from "../../protocol/webhook.ts";
 import { appEntrySchema, fieldByPath, fileFields } from "./app-entry.ts";
 import type { ConfigDocument } from "./document.ts";
 import { explain, whatItIs } from "./explanation.ts";
@@ -7,19 +8,23 @@ import { settingsIn } from "./field.ts";
 import { formatPath, isMapping, type Path, patternOf, valueAt } from "./path.ts";
 import type { ProblemList } from "./problem.ts";
 import { resolveSecret, type SecretOrigin, type SecretSurroundings } from "./secret.ts";
+import { silentEvents } from "./silent-event.ts";
+import { webhooksFrom } from "./webhook-entry.ts";
+import { readHeaders } from "./webhook-headers.ts";
 
 /** The apps that a file lists, as far as they are right. */
 export interface AppList {
   readonly apps: readonly { readonly path: string; readonly app: App }[];
   /** By path: where in the file each value stands that is not a default. */
   readonly positions: ReadonlyMap<string, string>;
-  /** By path: `apps[0].keys[0].secret`. */
+  /** By path: `apps[0].keys[0].secret`, `apps[0].webhooks[0].headers.authorization`. */
   readonly secretOrigins: ReadonlyMap<string, SecretOrigin>;
 }
 
 const RIGHT: Readonly<Record<string, string>> = {
   apps: "a list with at least one app, or leave it out for one default app",
   "apps[].keys": "a list with at least one {key, secret}",
+  "apps[].webhooks": "a list of webhooks, each with a url, or leave it out",
 };
 
 /** Reads `apps`, telling everything that is wrong with them. */
@@ -34,18 +39,6 @@ export async function readAppList(
     return { apps: [], positions: new Map(), secretOrigins: new Map() };
   }
   return await new AppListReading(document, around, problems).read(entries);
-}
-
-/** The variables in which a file says that secrets are. */
-export function variablesNamedIn(document: ConfigDocument): ReadonlySet<string> {
-  const named = new Set<string>();
-  for (const app of listAt(document.tree, ["apps"])) {
-    for (const key of listAt(app, ["keys"])) {
-      const name = valueAt(key, ["secret", "env"]);
-      if (typeof name === "string") named.add(name);
-    }
-  }
-  return named;
 }
 
 class AppListReading {
@@ -79,6 +72,7 @@ class AppListReading {
 
   async #app(value: unknown, path: Path): Promise<App | undefined> {
     const secrets = await this.#secrets(value, path);
+    const headers = await this.#headers(value, path);
     const parsed = appEntrySchema.safeParse(value);
     if (!parsed.success) {
       for (const issue of parsed.error.issues) this.#refuseIssue(issue, path);
@@ -96,7 +90,11 @@ class AppListReading {
       return secret === undefined ? [] : [{ key, secret, active }];
     });
     if (keys.length < entry.keys.length) return undefined;
-    return { id, name, ...entry, keys };
+    const webhooks = webhooksFrom(entry.webhooks, (index) => headers.get(index) ?? {});
+    const app = { id, name, ...entry, keys, webhooks };
+    for (const { webhook, message } of silentEvents(app))
+      this.#refuse([...path, "webhooks", webhook, "events"], message);
+    return app;
   }
 
   /** By position in `keys`. Works on what is written, so that unreachable secrets of a wrong app are told as well. */
@@ -119,6 +117,26 @@ class AppListReading {
     return secrets;
   }
 
+  /** By position in `webhooks`. */
+  async #headers(value: unknown, appPath: Path): Promise<ReadonlyMap<number, Webhook["headers"]>> {
+    const found = new Map<number, Webhook["headers"]>();
+    for (const [index, webhook] of listAt(value, ["webhooks"]).entries()) {
+      const path = [...appPath, "webhooks", index, "headers"];
+      const { headers, origins, faults } = await readHeaders(
+        valueAt(webhook, ["headers"]),
+        this.#around,
+      );
+      found.set(index, headers);
+      for (const [name, origin] of origins)
+        this.#secretOrigins.set(formatPath([...path, name]), origin);
+      for (const { name, message } of faults) {
+        const position = this.#document.positionOf([...path, name]);
+        this.#problems.add(formatPath(path), message, position);
+      }
+    }
+    return found;
+  }
+
   #refuseIssue(issue: z.core.$ZodIssue, appPath: Path): void {
     // Told by `refuseUnknownFields`, with a suggestion.
     if (issue.code === "unrecognized_keys") return;
@@ -130,6 +148,8 @@ class AppListReading {
       const around = path.slice(0, end);
       const field = fieldByPath.get(patternOf(around));
       if (field === undefined) continue;
+      // Told by `#headers`, which knows what a header may be.
+      if (field.kind === "secrets" && end < path.length) return;
       // A list or a mapping is explained as a whole, not by the part of it that the schema stumbled over.
       this.#refuse(path, explain(field, valueAt(this.#document.tree, around)));
       return;
@@ -152,6 +172,11 @@ class AppListReading {
       once(ids, ["apps", index, "id"], "give each app an id of its own");
       for (const position of listAt(entry, ["keys"]).keys()) {
         once(keys, ["apps", index, "keys", position, "key"], "give each key to one app, once");
+      }
+      const webhookIds = new Map<string, string>();
+      for (const position of listAt(entry, ["webhooks"]).keys()) {
+        const path = ["apps", index, "webhooks", position, "id"];
+        once(webhookIds, path, "give each webhook of an app an id of its own");
       }
     }
   }

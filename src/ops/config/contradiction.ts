@@ -23,6 +23,7 @@ export function contradictions(settings: Settings, apps: readonly LimitedApp[]):
     ...tlsContradictions(settings.tls),
     ...portContradictions(settings),
     ...drainContradictions(settings.drain),
+    ...senderContradictions(settings),
     ...sizeContradictions(settings, apps),
   ];
 }
@@ -117,6 +118,36 @@ function drainContradictions({
       involves: ["drain.noticeMs", "drain.windowMs", "drain.deadlineMs"],
     },
   ];
+}
+
+function senderContradictions({ sender, drain }: Settings): Contradiction[] {
+  const { slots, endpointConcurrency, stopTimeoutMs, certFile, keyFile } = sender;
+  const found: Contradiction[] = [];
+  if (endpointConcurrency > slots) {
+    found.push({
+      path: "sender.endpointConcurrency",
+      message: `is more than sender.slots, of which it is a part; give at most ${slots}, or raise sender.slots`,
+      involves: ["sender.endpointConcurrency", "sender.slots"],
+    });
+  }
+  if (stopTimeoutMs >= drain.deadlineMs) {
+    found.push({
+      path: "sender.stopTimeoutMs",
+      message:
+        "is not below drain.deadlineMs, so requests under way would be cut off; " +
+        `give less than ${drain.deadlineMs}, or raise drain.deadlineMs`,
+      involves: ["sender.stopTimeoutMs", "drain.deadlineMs"],
+    });
+  }
+  if ((certFile === null) !== (keyFile === null)) {
+    const [missing, given] = certFile === null ? ["certFile", "keyFile"] : ["keyFile", "certFile"];
+    found.push({
+      path: `sender.${missing}`,
+      message: `is missing, which sender.${given} needs; give the path of a PEM file, or leave both out`,
+      involves: ["sender.certFile", "sender.keyFile"],
+    });
+  }
+  return found;
 }
 
 /** An event that the limits allow must never be refused for the size of what carries it: the error would mislead. */

@@ -9,12 +9,14 @@ import {
   APP_ID_VARIABLE,
   APP_KEY_VARIABLE,
   APP_SECRET_VARIABLE,
+  APP_WEBHOOK_URL_VARIABLE,
   type Environment,
 } from "./environment.ts";
 import { explain } from "./explanation.ts";
 import { readFailure } from "./file-reads.ts";
 import type { ConfigProblem, ProblemList } from "./problem.ts";
 import type { SecretOrigin } from "./secret.ts";
+import { webhookSchema, webhooksFrom } from "./webhook-entry.ts";
 
 const DEFAULT_ID = "1";
 
@@ -58,10 +60,12 @@ export async function loadDefaultApp(
   const id = env[APP_ID_VARIABLE];
   const key = env[APP_KEY_VARIABLE];
   const secret = env[APP_SECRET_VARIABLE];
+  const webhooks = webhooksIn(env);
   if (key !== undefined && secret !== undefined) {
     return assemble(
       { id: id ?? DEFAULT_ID, key, secret },
       { kind: "env", env: APP_SECRET_VARIABLE },
+      webhooks,
     );
   }
 
@@ -71,6 +75,7 @@ export async function loadDefaultApp(
     return assemble(
       { id: id ?? stored.id, key: key ?? stored.key, secret: secret ?? stored.secret },
       secret === undefined ? { kind: "file", file } : { kind: "env", env: APP_SECRET_VARIABLE },
+      webhooks,
     );
   } catch (error) {
     problems.add(file, storageProblem(error), null);
@@ -78,7 +83,17 @@ export async function loadDefaultApp(
   }
 }
 
-function assemble({ id, key, secret }: Credentials, secretOrigin: SecretOrigin): DefaultApp {
+/** One, which is told of everything, or none. */
+function webhooksIn(env: Environment): App["webhooks"] {
+  const url = env[APP_WEBHOOK_URL_VARIABLE];
+  return url === undefined ? [] : webhooksFrom([webhookSchema.parse({ url })], () => ({}));
+}
+
+function assemble(
+  { id, key, secret }: Credentials,
+  secretOrigin: SecretOrigin,
+  webhooks: App["webhooks"],
+): DefaultApp {
   return {
     secretOrigin,
     secretLocation: secretOrigin.kind === "file" ? secretOrigin.file : APP_SECRET_VARIABLE,
@@ -94,6 +109,8 @@ function assemble({ id, key, secret }: Credentials, secretOrigin: SecretOrigin):
       subscriptionCount: true,
       watchlist: true,
       allowedOrigins: null,
+      webhooks,
+      batchWebhooks: true,
       limits: PUSHER_LIMITS,
     },
   };
@@ -103,6 +120,11 @@ function wrongVariables(env: Environment): ConfigProblem[] {
   const checks = [
     { name: APP_ID_VARIABLE, path: "apps[].id", schema: appEntrySchema.shape.id },
     { name: APP_KEY_VARIABLE, path: "apps[].keys[].key", schema: keyShape.key },
+    {
+      name: APP_WEBHOOK_URL_VARIABLE,
+      path: "apps[].webhooks[].url",
+      schema: webhookSchema.shape.url,
+    },
   ];
   const problems = checks.flatMap(({ name, path, schema }) => {
     const value = env[name];

@@ -2,7 +2,7 @@ import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } fro
 import type { Document, ErrorCode, Node, ParsedNode, YAMLError } from "yaml";
 import { fileFields } from "./app-entry.ts";
 import { whatItIs } from "./explanation.ts";
-import { formatPath, isMapping, type Path } from "./path.ts";
+import { isMapping, type Path, patternOf } from "./path.ts";
 import { ConfigError } from "./problem.ts";
 
 /** A parsed configuration file that knows where in its text each value stands. */
@@ -88,10 +88,16 @@ export class ConfigDocument {
 }
 
 const TEXT_PATTERNS: ReadonlySet<string> = new Set(
-  fileFields.flatMap(({ kind, path }) => {
+  fileFields.flatMap(({ kind, path, envName }) => {
     if (kind === "text" || kind === "secret") return [path];
-    return kind === "list" ? [`${path}[]`] : [];
+    // A list that a variable may give is taken as a text from the file as well.
+    if (kind === "list") return envName === null ? [`${path}[]`] : [path, `${path}[]`];
+    return [];
   }),
+);
+/** Mappings that hold nothing but texts, whatever their names. */
+const TEXTS_PATTERNS: ReadonlySet<string> = new Set(
+  fileFields.flatMap(({ kind, path }) => (kind === "secrets" ? [path] : [])),
 );
 
 /**
@@ -112,7 +118,8 @@ function takeTextsAsWritten(document: Document): void {
         if (isPair(ancestor)) return [isScalar(ancestor.key) ? String(ancestor.key.value) : ""];
         return isSeq(ancestor) ? [0] : [];
       });
-      if (TEXT_PATTERNS.has(formatPath(path).replaceAll("[0]", "[]"))) node.value = node.source;
+      if (TEXT_PATTERNS.has(patternOf(path)) || TEXTS_PATTERNS.has(patternOf(path.slice(0, -1))))
+        node.value = node.source;
     },
   });
 }

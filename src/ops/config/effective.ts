@@ -1,7 +1,9 @@
 import { Document, isCollection, isNode } from "yaml";
-import { fieldByPath, NOT_YET_GENERATED, REDACTED } from "./app-entry.ts";
+import { fieldByPath, NOT_YET_GENERATED } from "./app-entry.ts";
 import type { LoadedConfig } from "./load.ts";
 import { formatPath, isMapping, type Path, patternOf } from "./path.ts";
+import type { SecretOrigin } from "./secret.ts";
+import { REDACTED } from "./secret-entry.ts";
 
 /**
  * The configuration in force as YAML, each value with its source behind it. It loads again as a file once the redacted
@@ -27,23 +29,31 @@ export function effectiveJson(loaded: LoadedConfig): string {
 }
 
 function effectiveTree({ settings, apps, secretOrigins }: LoadedConfig): Record<string, unknown> {
+  const shown = (path: Path) => shownSecret(secretOrigins.get(formatPath(path)));
+  const { adminToken } = settings.ops;
   return {
     ...settings,
+    ops: {
+      ...settings.ops,
+      adminToken: adminToken === null ? null : shown(["ops", "adminToken"]),
+    },
     apps: apps.map((app, index) => ({
       ...app,
       keys: app.keys.map(({ key, active }, position) => {
-        const origin = secretOrigins.get(`apps[${index}].keys[${position}].secret`);
-        return { key, secret: shownSecret(key, origin), active };
+        const secret = shown(["apps", index, "keys", position, "secret"]);
+        return { key, secret: key === NOT_YET_GENERATED ? NOT_YET_GENERATED : secret, active };
+      }),
+      webhooks: app.webhooks.map((webhook, position) => {
+        const path = ["apps", index, "webhooks", position, "headers"];
+        const names = Object.keys(webhook.headers);
+        const headers = Object.fromEntries(names.map((name) => [name, shown([...path, name])]));
+        return { ...webhook, headers };
       }),
     })),
   };
 }
 
-function shownSecret(
-  key: string,
-  origin: ReturnType<LoadedConfig["secretOrigins"]["get"]>,
-): unknown {
-  if (key === NOT_YET_GENERATED) return NOT_YET_GENERATED;
+function shownSecret(origin: SecretOrigin | undefined): unknown {
   if (origin?.kind === "env") return { env: origin.env };
   // A reference to default-app.json would not do: that file holds more than the secret.
   if (origin?.kind === "file" && !origin.file.endsWith("default-app.json"))

@@ -11,13 +11,19 @@ export const CONFIG_VARIABLE = "RINGMASTER_CONFIG";
 export const APP_ID_VARIABLE = "RINGMASTER_APP_ID";
 export const APP_KEY_VARIABLE = "RINGMASTER_APP_KEY";
 export const APP_SECRET_VARIABLE = "RINGMASTER_APP_SECRET";
-export const APP_VARIABLES = [APP_ID_VARIABLE, APP_KEY_VARIABLE, APP_SECRET_VARIABLE] as const;
-/** Of the client commands (`trigger`, `channels`, `subscribe`), which may share an environment with a server. */
-const URL_VARIABLE = "RINGMASTER_URL";
+export const APP_WEBHOOK_URL_VARIABLE = "RINGMASTER_APP_WEBHOOK_URL";
+export const APP_VARIABLES = [
+  APP_ID_VARIABLE,
+  APP_KEY_VARIABLE,
+  APP_SECRET_VARIABLE,
+  APP_WEBHOOK_URL_VARIABLE,
+] as const;
+/** Of the client commands (`trigger`, `webhooks` …), which may share an environment with a server. */
+const CLIENT_VARIABLES = ["RINGMASTER_URL", "RINGMASTER_ADMIN_URL", "RINGMASTER_ADMIN_TOKEN"];
 
 const KNOWN: readonly string[] = [
   CONFIG_VARIABLE,
-  URL_VARIABLE,
+  ...CLIENT_VARIABLES,
   ...APP_VARIABLES,
   ...settingsFields.flatMap(({ envName }) => envName ?? []),
 ];
@@ -33,7 +39,12 @@ export function textFor(field: Field, env: Environment): string | undefined {
 export function valueOf(field: Field, text: string): unknown {
   if (field.nullable && text === "null") return null;
   if (field.kind === "number" && /^-?[0-9]+$/.test(text)) return Number(text);
-  return text;
+  return field.kind === "list" ? listIn(text) : text;
+}
+
+/** `channels, sender`: a list where only a text fits. */
+export function listIn(text: string): readonly string[] {
+  return text.trim() === "" ? [] : text.split(",").map((entry) => entry.trim());
 }
 
 /** `RINGMASTER_` variables that nothing reads: a slip, most likely. `referenced` are those that the file names itself. */

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { Field } from "./field.ts";
+import { REDACTED } from "./secret-entry.ts";
 
 /**
  * The sentence about a value that a field refuses: what is wrong; what to give. It speaks about the value without showing
@@ -27,11 +28,14 @@ function wrongWith(field: Field, value: unknown): string {
     if (field.kind === "number")
       return /^-?[0-9]+$/.test(value) ? "is a number in quotes" : "is not a number";
     if (field.kind === "choice") return "is none of the choices";
-    if (field.kind === "secret") return "is not a secret but what stands in place of one";
-    if (field.kind === "text") return "has not the right form";
+    if (field.kind === "secret") return wrongSecret(value);
+    if (field.kind === "text") return field.notes.fault?.(value) ?? "has not the right form";
   }
   if (field.kind === "list" && Array.isArray(value)) {
-    return value.length === 0 ? "is an empty list" : "has an entry of the wrong form";
+    if (value.length === 0) return "is an empty list";
+    return field.choices.length > 0
+      ? "has an entry that is none of the choices"
+      : "has an entry of the wrong form";
   }
   if (field.kind === "secret" && typeof value === "object" && value !== null) {
     return "is a mapping of another form";
@@ -39,12 +43,25 @@ function wrongWith(field: Field, value: unknown): string {
   return whatItIs(value);
 }
 
+/** What is wrong with a secret of the wrong form. */
+export function wrongSecret(text: string): string {
+  return text === REDACTED
+    ? "is not a secret but what stands in place of one"
+    : "has not the right form";
+}
+
 function wrongNumber(field: Field, value: number): string {
-  const bounds = numberIn(field.schema);
+  const { min, max } = boundsOf(field);
   if (!Number.isInteger(value)) return "is not a whole number";
-  if (value < (bounds?.minValue ?? -Infinity)) return `is below ${bounds?.minValue}`;
-  if (value > (bounds?.maxValue ?? Infinity)) return `is above ${bounds?.maxValue}`;
+  if (value < min) return `is below ${min}`;
+  if (value > max) return `is above ${max}`;
   return "is between two steps";
+}
+
+/** The least and the greatest number that a field takes. */
+export function boundsOf(field: Field): { readonly min: number; readonly max: number } {
+  const { minValue, maxValue } = numberIn(field.schema) ?? {};
+  return { min: minValue ?? -Infinity, max: maxValue ?? Infinity };
 }
 
 function numberIn(schema: z.ZodType): z.ZodNumber | undefined {

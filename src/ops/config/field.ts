@@ -9,6 +9,8 @@ export interface FieldNotes {
   readonly unit?: "ms" | "bytes" | "characters";
   /** What to give, as it stands in an error after "give"; by default derived from the type. */
   readonly right?: string;
+  /** Tells more exactly than "has not the right form" what is wrong with a text, without showing any of it. */
+  readonly fault?: (text: string) => string | undefined;
   /** Handed down to the fields inside. */
   readonly effect?: Effect;
   /** Never printed. */
@@ -17,7 +19,8 @@ export interface FieldNotes {
   readonly path?: true;
 }
 
-export type FieldKind = "number" | "text" | "choice" | "switch" | "list" | "secret";
+/** `secrets` are a mapping of names to secrets. */
+export type FieldKind = "number" | "text" | "choice" | "switch" | "list" | "secret" | "secrets";
 
 /** One leaf of the configuration, read off the schema. */
 export interface Field {
@@ -28,13 +31,15 @@ export interface Field {
   readonly required: boolean;
   /** Undefined also where a field is optional without a default. */
   readonly defaultValue: unknown;
+  /** Of the value, or of the entries of a list; empty where it may be any. */
   readonly choices: readonly string[];
   readonly right: string;
   readonly effect: Effect;
   readonly notes: FieldNotes;
   readonly schema: z.ZodType;
-  /** Null inside `apps`: a list does not fit into a variable or a flag. */
+  /** Null inside `apps`: a list of mappings does not fit into a variable or a flag. */
   readonly envName: string | null;
+  /** Null for secrets as well: everybody on the machine sees the flags of a process. */
   readonly flagName: string | null;
 }
 
@@ -89,7 +94,6 @@ export function fieldsOf(
 
   if (notes === undefined) throw new Error(`The configuration field ${path} has no notes.`);
   const kind = kindOf(inner, notes);
-  const choices = inner instanceof z.ZodEnum ? inner.options.map(String) : [];
   const inList = path.includes("[]");
   return [
     {
@@ -98,13 +102,13 @@ export function fieldsOf(
       nullable,
       required: !optional,
       defaultValue,
-      choices,
+      choices: choicesOf(inner),
       right: (notes.right ?? rightOf(inner, kind, notes)) + (nullable ? ", or null" : ""),
       effect,
       notes,
       schema,
       envName: inList ? null : envNameOf(path),
-      flagName: inList ? null : flagNameOf(path),
+      flagName: inList || kind === "secret" ? null : flagNameOf(path),
     },
   ];
 }
@@ -139,8 +143,13 @@ function unwrap(schema: z.ZodType): Unwrapped {
   return { inner: schema, nullable: false, optional: false, defaultValue: undefined };
 }
 
+function choicesOf(inner: z.ZodType): readonly string[] {
+  const chosen = inner instanceof z.ZodArray ? inner.element : inner;
+  return chosen instanceof z.ZodEnum ? chosen.options.map(String) : [];
+}
+
 function kindOf(inner: z.ZodType, notes: FieldNotes): FieldKind {
-  if (notes.secret === true) return "secret";
+  if (notes.secret === true) return inner instanceof z.ZodRecord ? "secrets" : "secret";
   if (inner instanceof z.ZodNumber) return "number";
   if (inner instanceof z.ZodBoolean) return "switch";
   if (inner instanceof z.ZodEnum) return "choice";
@@ -157,5 +166,7 @@ function rightOf(inner: z.ZodType, kind: FieldKind, notes: FieldNotes): string {
   }
   if (inner instanceof z.ZodEnum) return `one of ${inner.options.join(", ")}`;
   if (kind === "switch") return "true or false";
+  if (kind === "list") return `a list with at least one of ${choicesOf(inner).join(", ")}`;
+  if (kind === "secrets") return "a mapping of names to texts, {env: NAME} or {file: PATH}";
   return "a text that is not empty";
 }

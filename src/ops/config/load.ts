@@ -1,7 +1,7 @@
 import { dirname, extname, resolve } from "node:path";
 import type { App } from "../../protocol/app.ts";
 import { PUSHER_LIMITS } from "../../protocol/limits.ts";
-import { readAppList, variablesNamedIn } from "./app-list.ts";
+import { readAppList } from "./app-list.ts";
 import { contradictions, type LimitedApp } from "./contradiction.ts";
 import { type DefaultApp, loadDefaultApp } from "./default-app.ts";
 import { ConfigDocument } from "./document.ts";
@@ -9,19 +9,19 @@ import {
   APP_ID_VARIABLE,
   APP_KEY_VARIABLE,
   APP_VARIABLES,
+  APP_WEBHOOK_URL_VARIABLE,
   CONFIG_VARIABLE,
   type Environment,
-  textFor,
   unknownVariables,
-  valueOf,
 } from "./environment.ts";
-import { explain, whatItIs } from "./explanation.ts";
-import { type Field, settingsIn } from "./field.ts";
 import { FileReads, readFailure } from "./file-reads.ts";
-import { isMapping, valueAt } from "./path.ts";
+import { variablesNamedIn } from "./named-variables.ts";
+import type { PemProblem } from "./pem.ts";
 import { ConfigError, ProblemList } from "./problem.ts";
 import type { SecretOrigin } from "./secret.ts";
-import { type Settings, settingsFields, settingsSchema } from "./settings.ts";
+import { readSenderTls, type SenderTls } from "./sender-tls.ts";
+import type { Settings } from "./settings.ts";
+import { readSettings, type ValueSource } from "./settings-reading.ts";
 import { readTls, type TlsMaterial } from "./tls-material.ts";
 import { refuseUnknownFields } from "./unknown-field.ts";
 
@@ -38,23 +38,18 @@ export interface ConfigInputs {
   readonly createDefaultApp?: boolean;
 }
 
-/** Where one value came from; `at` is the flag, the variable, or the position in the file. */
-export interface ValueSource {
-  readonly kind: "file" | "env" | "flag";
-  readonly at: string;
-}
-
 /** A configuration that has been found right. */
 export interface LoadedConfig {
   readonly settings: Settings;
   readonly apps: readonly App[];
   /** Read and checked, so that the listener need not read the files again. Null without a TLS listener. */
   readonly tls: TlsMaterial | null;
+  readonly senderTls: SenderTls;
   /** The file it came from, absolute. */
   readonly file: string | null;
   /** By path, `drain.windowMs` and `apps[0].limits.eventBytes`. What is not in here is a default. */
   readonly sources: ReadonlyMap<string, ValueSource>;
-  /** By path, `apps[0].keys[0].secret`. */
+  /** By path: `apps[0].keys[0].secret`, `apps[0].webhooks[0].headers.authorization`, `ops.adminToken`. */
   readonly secretOrigins: ReadonlyMap<string, SecretOrigin>;
   /** The app that is there because the file lists none. */
   readonly defaultApp: DefaultApp | null;
@@ -77,6 +72,7 @@ class Loading {
   readonly #reads = new FileReads();
   readonly #problems = new ProblemList();
   readonly #sources = new Map<string, ValueSource>();
+  readonly #secretOrigins = new Map<string, SecretOrigin>();
   #file: string | null = null;
   #document = ConfigDocument.empty();
 
@@ -92,13 +88,14 @@ class Loading {
       refuseUnknownFields(this.#document, this.#problems);
       this.#refuseVariables();
     }
-    const settings = this.#settings();
+    const settings = await this.#settings();
     const listed = await this.#listedApps(readable);
     this.#refuseContradictions(
       settings,
       listed?.limited ?? [{ path: "the default app", limits: PUSHER_LIMITS }],
     );
     const tls = await this.#tls(settings.tls);
+    const senderTls = await this.#senderTls(settings.sender);
     this.#problems.throwIfAny(this.#reads.digests);
 
     const defaultApp =
@@ -109,12 +106,10 @@ class Loading {
       settings,
       apps: defaultApp === null ? (listed?.apps ?? []) : [defaultApp.app],
       tls,
+      senderTls,
       file: this.#file,
       sources: this.#sources,
-      secretOrigins:
-        defaultApp === null
-          ? (listed?.secretOrigins ?? new Map())
-          : new Map([["apps[0].keys[0].secret", defaultApp.secretOrigin]]),
+      secretOrigins: this.#secretOrigins,
       defaultApp,
       files: this.#reads.digests,
     };
@@ -181,68 +176,22 @@ class Loading {
     }
   }
 
-  #settings(): Settings {
-    const tree: Record<string, unknown> = {};
-    for (const section of settingsIn("", settingsFields)) {
-      const inside = settingsFields.filter(({ path }) => path.startsWith(`${section}.`));
-      if (inside.length === 0) continue;
-      this.#refuseIfNoMapping(section, inside);
-      tree[section] = Object.fromEntries(
-        inside.map((field) => [field.path.split(".")[1], this.#setting(field)]),
-      );
-    }
-    for (const field of settingsFields) {
-      if (!field.path.includes(".")) tree[field.path] = this.#setting(field);
-    }
-    return settingsSchema.parse(tree);
-  }
-
-  #refuseIfNoMapping(section: string, inside: readonly Field[]): void {
-    const value = valueAt(this.#document.tree, [section]);
-    // `tls:` alone is a section whose fields are all commented out.
-    if (value === undefined || value === null || isMapping(value)) return;
-    const right = inside.map(({ path }) => path.slice(section.length + 1)).join(", ");
-    this.#problems.add(
-      section,
-      `${whatItIs(value)}; give a mapping with ${right}`,
-      this.#document.positionOf([section]),
+  async #settings(): Promise<Settings> {
+    const { env, flags = {} } = this.#inputs;
+    const { settings, sources, secretOrigins } = await readSettings(
+      {
+        document: this.#document,
+        env,
+        flags,
+        folder: this.#folder,
+        fileFolder: this.#fileFolder,
+        reads: this.#reads,
+      },
+      this.#problems,
     );
-  }
-
-  /** The value from the strongest source; the default where that is wrong, so that the rest can be looked at too. */
-  #setting(field: Field): unknown {
-    const { value, source } = this.#strongest(field);
-    if (source === null) return this.#resolved(field, field.defaultValue, this.#folder);
-    this.#sources.set(field.path, source);
-    const parsed = field.schema.safeParse(value);
-    if (parsed.success) {
-      return this.#resolved(
-        field,
-        parsed.data,
-        source.kind === "file" ? this.#fileFolder : this.#folder,
-      );
-    }
-    this.#problems.add(field.path, explain(field, value), source.at);
-    return field.defaultValue;
-  }
-
-  #strongest(field: Field): { readonly value: unknown; readonly source: ValueSource | null } {
-    const flag = this.#inputs.flags?.[field.path];
-    if (flag !== undefined && field.flagName !== null) {
-      return { value: valueOf(field, flag), source: { kind: "flag", at: field.flagName } };
-    }
-    const variable = textFor(field, this.#inputs.env);
-    if (variable !== undefined && field.envName !== null) {
-      return { value: valueOf(field, variable), source: { kind: "env", at: field.envName } };
-    }
-    const path = field.path.split(".");
-    const value = valueAt(this.#document.tree, path);
-    if (value === undefined) return { value, source: null };
-    return { value, source: { kind: "file", at: this.#document.positionOf(path) } };
-  }
-
-  #resolved(field: Field, value: unknown, folder: string): unknown {
-    return field.notes.path === true && typeof value === "string" ? resolve(folder, value) : value;
+    for (const [path, source] of sources) this.#sources.set(path, source);
+    for (const [path, origin] of secretOrigins) this.#secretOrigins.set(path, origin);
+    return settings;
   }
 
   get #fileFolder(): string {
@@ -259,10 +208,10 @@ class Loading {
       this.#problems,
     );
     for (const [path, at] of positions) this.#sources.set(path, { kind: "file", at });
+    for (const [path, origin] of secretOrigins) this.#secretOrigins.set(path, origin);
     return {
       apps: apps.map(({ app }) => app),
       limited: apps.map(({ path, app }) => ({ path, limits: app.limits })),
-      secretOrigins,
     };
   }
 
@@ -270,12 +219,14 @@ class Loading {
     const given = [
       ["apps[0].id", APP_ID_VARIABLE],
       ["apps[0].keys[0].key", APP_KEY_VARIABLE],
+      ["apps[0].webhooks[0].url", APP_WEBHOOK_URL_VARIABLE],
     ] as const;
     for (const [path, name] of given) {
       if (this.#inputs.env[name] !== undefined) this.#sources.set(path, { kind: "env", at: name });
     }
     const kind = secretOrigin.kind === "env" ? "env" : "file";
     this.#sources.set("apps[0].keys[0].secret", { kind, at: secretLocation });
+    this.#secretOrigins.set("apps[0].keys[0].secret", secretOrigin);
   }
 
   #refuseContradictions(settings: Settings, apps: readonly LimitedApp[]): void {
@@ -288,15 +239,25 @@ class Loading {
   async #tls(settings: Settings["tls"]): Promise<TlsMaterial | null> {
     if (this.#problems.isAbout("tls")) return null;
     const { material, problems } = await readTls(settings, this.#reads);
+    this.#refusePem(problems);
+    return material;
+  }
+
+  async #senderTls(settings: Settings["sender"]): Promise<SenderTls> {
+    const { material, problems } = await readSenderTls(settings, this.#reads);
+    this.#refusePem(problems);
+    return material;
+  }
+
+  #refusePem(problems: readonly PemProblem[]): void {
     for (const { path, message } of problems) {
+      if (this.#problems.isAbout(path)) continue;
       this.#problems.add(path, message, this.#sources.get(path)?.at ?? null);
     }
-    return material;
   }
 }
 
 interface ListedApps {
   readonly apps: readonly App[];
   readonly limited: readonly LimitedApp[];
-  readonly secretOrigins: ReadonlyMap<string, SecretOrigin>;
 }

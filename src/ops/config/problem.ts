@@ -35,8 +35,12 @@ function lineOf({ path, message, source }: ConfigProblem): string {
 export class ProblemList {
   readonly #problems: ConfigProblem[] = [];
 
+  /** Says nothing twice: an empty list in the place of a text is no text, and too short as well. */
   add(path: string, message: string, source: string | null): void {
-    this.#problems.push({ path, message, source });
+    const isSaid = this.#problems.some(
+      (said) => said.path === path && said.message === message && said.source === source,
+    );
+    if (!isSaid) this.#problems.push({ path, message, source });
   }
 
   addAll(problems: readonly ConfigProblem[]): void {

@@ -1,4 +1,5 @@
 import { fileFields } from "./app-entry.ts";
+import { boundsOf } from "./explanation.ts";
 import type { Effect, Field } from "./field.ts";
 import { settingsFields } from "./settings.ts";
 
@@ -19,6 +20,12 @@ apps:
       - key: 8f2c1d0e9b7a6f5e4d3c
         secret: { env: SHOP_SECRET } # or { file: /run/secrets/shop }, or the secret itself
     clientEvents: true
+    webhooks:
+      - url: https://shop.example.com/webhooks
+        events: [channel_occupied, channel_vacated, client_event]
+        channelPrefix: presence-
+        headers:
+          authorization: { env: SHOP_WEBHOOK_TOKEN }
     limits:
       connections: 10000
 \`\`\`
@@ -26,8 +33,9 @@ apps:
 ## Where a value comes from
 
 A flag wins over an environment variable, that over the file, that over the default. The file is what \`--config\` or
-\`RINGMASTER_CONFIG\` names; it ends in \`.yaml\`, \`.yml\` or \`.json\`. In a flag or a variable, the word \`null\` means null. A
-relative path in the file counts from the file's folder, any other from the working folder.
+\`RINGMASTER_CONFIG\` names; it ends in \`.yaml\`, \`.yml\` or \`.json\`. In a flag or a variable, the word \`null\` means null,
+and a comma separates the entries of a list (\`--roles channels,packager\`). A relative path in the file counts from the file's
+folder, any other from the working folder.
 
 A configuration with anything wrong in it stops the start, with a line for each field: what is wrong, what would be right,
 where it stands. So does a field or a \`RINGMASTER_\` variable that does not exist. (The variables that Kubernetes sets for a
@@ -59,6 +67,7 @@ its owner alone). With both key and secret given, no file is read or written: th
 | \`RINGMASTER_APP_ID\` | 1 to 64 letters, digits, - and _; best a number | the file's; \`1\` |
 | \`RINGMASTER_APP_KEY\` | What clients connect with | the file's |
 | \`RINGMASTER_APP_SECRET\` | What servers sign with | the file's |
+| \`RINGMASTER_APP_WEBHOOK_URL\` | Where all its events are POSTed to: an http or https URL | no webhook |
 
 Together with \`apps\` in the file these variables are refused.
 `;
@@ -75,7 +84,7 @@ export function configReference(): string {
     INTRODUCTION,
     "## Settings\n",
     ...tables,
-    "## `apps`\n\nA list. Defaults are those of Pusher's own apps.\n",
+    "## `apps`\n\nA list. Defaults are those of Pusher's own apps. `webhooks` is a list of any length, also none.\n",
     `${apps}\n`,
     DEFAULT_APP,
   ].join("\n");
@@ -93,7 +102,7 @@ function settingsTable(fields: readonly Field[]): string {
       typeOf(field),
       defaultOf(field),
       code(field.envName ?? ""),
-      code(field.flagName ?? ""),
+      field.flagName === null ? "–" : code(field.flagName),
       EFFECTS[field.effect],
       field.notes.about,
     ]),
@@ -119,17 +128,27 @@ const EFFECTS: Readonly<Record<Effect, string>> = {
   "live content": "content live, path at a restart",
 };
 
-function typeOf({ kind, choices, notes, nullable }: Field): string {
+function typeOf(field: Field): string {
+  const { notes, nullable } = field;
+  return `${kindOf(field)}${notes.unit === undefined ? "" : `, ${notes.unit}`}${nullable ? ", or null" : ""}`;
+}
+
+function kindOf(field: Field): string {
+  const { kind, choices, notes } = field;
+  const { min, max } = boundsOf(field);
   const names = {
-    number: "whole number",
+    number: `whole number from ${min} to ${max}`,
     text: notes.path === true ? "path" : "text",
     choice: choices.map(code).join(", "),
     switch: "true or false",
-    list: "list of texts",
-    secret: "**secret**: text, `{env}` or `{file}`",
+    list: `list of ${choices.length === 0 ? "texts" : choices.map(code).join(", ")}`,
+    secret: SECRET,
+    secrets: `mapping of names to values, each a ${SECRET}`,
   } as const;
-  return `${names[kind]}${notes.unit === undefined ? "" : `, ${notes.unit}`}${nullable ? ", or null" : ""}`;
+  return names[kind];
 }
+
+const SECRET = "**secret**: text, `{env}` or `{file}`";
 
 function defaultOf({ required, defaultValue }: Field): string {
   if (required) return "required";

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import type { SecretEntry } from "./app-entry.ts";
 import { type FileReads, readFailure } from "./file-reads.ts";
+import type { SecretEntry } from "./secret-entry.ts";
 
 /** Where a secret is kept; never the secret. */
 export type SecretOrigin =

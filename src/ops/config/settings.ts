@@ -1,25 +1,20 @@
-import { isIP } from "node:net";
 import * as z from "zod";
+import { database, deadLetters, deliveryLog, sender } from "./delivery-settings.ts";
 import { fieldsOf, noted } from "./field.ts";
+import { secretEntry } from "./secret-entry.ts";
+import {
+  bytes,
+  filePath,
+  host,
+  HOST_RIGHT,
+  milliseconds,
+  PATH_RIGHT,
+  port,
+} from "./setting-types.ts";
 
-/** JavaScript timers hold 31 bits: a longer one fires at once. */
-const MAX_TIMER_MS = 2_147_483_647;
-const MAX_BYTES = 1_073_741_824;
-
-const HOST_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i;
-
-const host = (byDefault: string) =>
-  z
-    .string()
-    .refine((value) => isIP(value) !== 0 || HOST_NAME.test(value))
-    .default(byDefault);
-const port = () => z.int().min(0).max(65_535).nullable();
-const filePath = () => z.string().min(1);
-const milliseconds = (min: number) => z.int().min(min).max(MAX_TIMER_MS);
-const bytes = (min: number) => z.int().min(min).max(MAX_BYTES);
-
-const HOST_RIGHT = 'an IP address or a host name without a port, for example "0.0.0.0"';
-const PATH_RIGHT = "the path of a file";
+/** The parts of the server that a process can run, in the order in which an event passes them. */
+export const ROLES = ["channels", "packager", "sender"] as const;
+export type Role = (typeof ROLES)[number];
 
 const tls = z.strictObject({
   port: noted(port().default(null), {
@@ -63,6 +58,19 @@ const ops = z.strictObject({
     about:
       "Port of `/healthz`, `/readyz` and `/metrics`. 0 takes a free one; null means that nobody serves them.",
   }),
+  adminToken: noted(
+    secretEntry(z.string().regex(/^[!-~]{16,}$/))
+      .nullable()
+      .default(null),
+    {
+      about:
+        "What a program must send, as a bearer token, to use the admin API of webhooks. Without one, only programs of " +
+        "this machine may: those that connect from a loopback address.",
+      secret: true,
+      right:
+        "at least 16 visible ASCII characters without a space, as a text, {env: NAME} or {file: PATH}",
+    },
+  ),
 });
 
 const log = z.strictObject({
@@ -177,8 +185,21 @@ export const settingsSchema = z.strictObject({
   proxy: proxy.prefault({}),
   ops: ops.prefault({}),
   log: log.prefault({}),
+  roles: noted(
+    z
+      .array(z.enum(ROLES))
+      .min(1)
+      .overwrite((given) => ROLES.filter((role) => given.includes(role)))
+      .default([...ROLES]),
+    {
+      about:
+        "What this process does: `channels` serves sockets and the HTTP API, `packager` makes webhooks of what happens " +
+        "there, `sender` delivers them. Settings of a role that it does not have are not used.",
+    },
+  ),
   dataDir: noted(filePath().default(".ringmaster"), {
-    about: "Folder for what must survive a restart: the generated credentials of the default app.",
+    about:
+      "Folder for what must survive a restart: the generated credentials of the default app, and the database.",
     path: true,
     right: "the path of a folder",
   }),
@@ -191,9 +212,18 @@ export const settingsSchema = z.strictObject({
   http: http.prefault({}),
   cache: cache.prefault({}),
   drain: drain.prefault({}),
+  database: database.prefault({}),
+  sender: sender.prefault({}),
+  deliveryLog: deliveryLog.prefault({}),
+  deadLetters: deadLetters.prefault({}),
 });
 
-/** The effective settings of a process, each with a value. */
-export type Settings = z.output<typeof settingsSchema>;
+type WrittenSettings = z.output<typeof settingsSchema>;
+
+/** The effective settings of a process: each has a value, paths are absolute and secrets are fetched. */
+export interface Settings extends Omit<WrittenSettings, "ops" | "database"> {
+  readonly ops: Omit<WrittenSettings["ops"], "adminToken"> & { readonly adminToken: string | null };
+  readonly database: Omit<WrittenSettings["database"], "file"> & { readonly file: string };
+}
 
 export const settingsFields = fieldsOf(settingsSchema);

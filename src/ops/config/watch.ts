@@ -6,6 +6,7 @@ import { type FileStamp, stampOf } from "./file-stamp.ts";
 import type { LoadedConfig } from "./load.ts";
 import { valueAt } from "./path.ts";
 import { ConfigError } from "./problem.ts";
+import type { SenderTls } from "./sender-tls.ts";
 import { settingsFields } from "./settings.ts";
 import type { TlsMaterial } from "./tls-material.ts";
 
@@ -196,15 +197,26 @@ export class ConfigWatcher {
     this.#changes.tls(tls);
   }
 
-  #compareSettings({ settings }: LoadedConfig): void {
+  #compareSettings({ settings, senderTls }: LoadedConfig): void {
+    const started = this.#started;
     const differing = settingsFields
       .map(({ path }) => path)
       .filter(
         (path) =>
-          valueAt(settings, path.split(".")) !== valueAt(this.#started.settings, path.split(".")),
+          !isDeepStrictEqual(
+            valueAt(settings, path.split(".")),
+            valueAt(started.settings, path.split(".")),
+          ) || contentOf(path, senderTls) !== contentOf(path, started.senderTls),
       );
     if (isDeepStrictEqual(differing, this.#restartNeeded)) return;
     this.#restartNeeded = differing;
     this.#changes.restartNeeded(differing);
   }
+}
+
+/** What the file holds that a setting names, where that waits for a restart too. */
+function contentOf(path: string, { ca, cert, key }: SenderTls): string | null {
+  if (path === "sender.caFile") return ca;
+  if (path === "sender.certFile") return cert;
+  return path === "sender.keyFile" ? key : null;
 }

@@ -15,7 +15,21 @@ export interface AppEntry {
   readonly subscriptionCount?: boolean;
   readonly watchlist?: boolean;
   readonly allowedOrigins?: readonly string[];
+  readonly webhooks?: readonly WebhookEntry[];
+  readonly batchWebhooks?: boolean;
   readonly limits?: Readonly<Record<string, number | null>>;
+}
+
+/** A webhook as a configuration file lists it. */
+export interface WebhookEntry {
+  readonly url: string;
+  readonly id?: string;
+  readonly events?: readonly string[];
+  readonly channelPrefix?: string | null;
+  readonly channelSuffix?: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+  readonly retryWindowMs?: number;
 }
 
 /** An app of a test: its entry in the file, and the key that the test uses. */

@@ -3,6 +3,7 @@ import { PUSHER_LIMITS } from "../../../src/protocol/limits.ts";
 import { fieldByPath, fileFields } from "../../../src/ops/config/app-entry.ts";
 import type { Field } from "../../../src/ops/config/field.ts";
 import { settingsFields } from "../../../src/ops/config/settings.ts";
+import { WEBHOOK_EVENT_NAMES } from "../../../src/protocol/webhook-event.ts";
 
 /** A secret that no field name, sentence or path contains a piece of. */
 export const secretText: fc.Arbitrary<string> = fc
@@ -19,9 +20,8 @@ export const validFile: fc.Arbitrary<Record<string, unknown>> = fc
   .map(withoutContradictions);
 
 function settingsTree(): fc.Arbitrary<Record<string, unknown>> {
-  const fields = settingsFields.filter(
-    ({ path }) => !path.startsWith("tls.") && !path.endsWith("ort"),
-  );
+  const isRead = (path: string) => path.startsWith("tls.") || /^sender\.[a-z]+File$/.test(path);
+  const fields = settingsFields.filter(({ path }) => !isRead(path) && !path.endsWith("ort"));
   const leaves = fc.record(
     Object.fromEntries(fields.map((field) => [field.path, valueOf(field)])),
     {
@@ -68,6 +68,8 @@ function appEntry(): fc.Arbitrary<AppLike> {
         ["a.example"],
         ["*.example.com", "https://b.example:1"],
       ),
+      webhooks: fc.array(webhookEntry(), { maxLength: 3 }),
+      batchWebhooks: leaf("apps[].batchWebhooks"),
       limits: fc.record(
         Object.fromEntries(
           limits.map((field) => [field.path.slice("apps[].limits.".length), valueOf(field)]),
@@ -76,6 +78,32 @@ function appEntry(): fc.Arbitrary<AppLike> {
       ),
     },
     { requiredKeys: ["id", "keys"] },
+  );
+}
+
+/** The events are all, or some that every app has; ids are left out, for they must differ. */
+function webhookEntry(): fc.Arbitrary<Record<string, unknown>> {
+  const leaf = (name: string) => valueOf(find(`apps[].webhooks[].${name}`));
+  return fc.record(
+    {
+      url: fc.constantFrom(
+        "https://hooks.example/a",
+        "http://10.0.0.1:8080/b?c=d",
+        "https://ü.example/%20",
+      ),
+      events: fc.oneof(
+        fc.constant([...WEBHOOK_EVENT_NAMES]),
+        fc.subarray(["member_added", "channel_vacated", "cache_miss"], { minLength: 1 }),
+      ),
+      channelPrefix: fc.constantFrom(null, "presence-", "private-a.b"),
+      channelSuffix: fc.constantFrom(null, "-room", "0123"),
+      headers: fc.dictionary(fc.stringMatching(/^x-[a-z0-9.!~-]{1,8}$/), secretText, {
+        maxKeys: 3,
+      }),
+      timeoutMs: leaf("timeoutMs"),
+      retryWindowMs: leaf("retryWindowMs"),
+    },
+    { requiredKeys: ["url"] },
   );
 }
 
@@ -110,6 +138,7 @@ function withoutContradictions(file: Record<string, unknown>): Record<string, un
       sendQueueBytes: 131_072,
     },
     http: { maxBodyBytes: 10_000_000 },
+    sender: { ...(file["sender"] as object | undefined), slots: 250 },
   };
 }
 
@@ -131,6 +160,10 @@ function valueOf(field: Field): fc.Arbitrary<unknown> {
 
 function valueOfKind({ kind, path, choices, right, notes }: Field): fc.Arbitrary<unknown> {
   if (kind === "switch") return fc.boolean();
+  if (kind === "secret") return secretText;
+  if (path === "sender.allowedNetworks")
+    return fc.subarray(["10.0.0.0/8", "127.0.0.1/32", "fd00::/8", "::/0"]);
+  if (kind === "list") return fc.subarray([...choices], { minLength: 1 });
   if (kind === "choice") return fc.constantFrom(...choices);
   if (kind === "number") {
     const [min = 0, max = 0] = [...right.matchAll(/[0-9]+/g)].map(([digits]) => Number(digits));

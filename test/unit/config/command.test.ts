@@ -40,6 +40,16 @@ describe("config check", () => {
     });
   });
 
+  test("counts the webhooks where there are some", async () => {
+    await workspace.write(
+      "ringmaster.yaml",
+      `${ONE_APP}    webhooks: [{ url: "https://a.example" }, { url: "https://b.example" }]\n`,
+    );
+    expect((await run(["check", "-c", "ringmaster.yaml"])).stdout).toEndWith(
+      " is right: 1 app, 1 active key, 2 webhooks.\n",
+    );
+  });
+
   test("makes no default app, but tells of it", async () => {
     const { stdout, code } = await run(["check", "--data-dir", "data"]);
     const secretLocation = workspace.path("data/default-app.json");
@@ -140,11 +150,16 @@ describe("config from-soketi", () => {
   });
 });
 
-test("a command has a flag for every setting, and gives the loader what was typed", () => {
+test("a command has a flag for every setting but secrets, and gives the loader what was typed", () => {
   const command = addConfigFlags(new Command());
-  const typed = settingsFields.map(
-    ({ path, flagName }) => [path, flagName ?? "", `text of ${path}`] as const,
+  const typed = settingsFields.flatMap(({ path, flagName }) =>
+    flagName === null ? [] : [[path, flagName, `text of ${path}`] as const],
   );
+  expect(
+    settingsFields.filter(({ flagName }) => flagName === null).map(({ path }) => path),
+  ).toEqual(["ops.adminToken"]);
+  expect(command.helpInformation()).toContain("--roles <channels,packager,sender> ");
+  expect(command.helpInformation()).not.toContain("admin-token");
   command.parse(["--config", "a.yaml", ...typed.flatMap(([, flag, text]) => [flag, text])], {
     from: "user",
   });

@@ -42,6 +42,8 @@ describe("the default app", () => {
         subscriptionCount: true,
         watchlist: true,
         allowedOrigins: null,
+        webhooks: [],
+        batchWebhooks: true,
         limits: PUSHER_LIMITS,
       },
     ]);

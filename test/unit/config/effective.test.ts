@@ -15,23 +15,44 @@ afterAll(async () => {
 });
 
 /** What a person does to a printed configuration before starting with it. */
-function withSecretsPutBack(printed: string, { apps }: LoadedConfig): string {
-  const tree: { apps: { keys: { secret: unknown }[] }[] } = parse(printed);
+function withSecretsPutBack(printed: string, { settings, apps }: LoadedConfig): string {
+  const tree: {
+    ops: { adminToken: unknown };
+    apps: { keys: { secret: unknown }[]; webhooks: { headers: Record<string, unknown> }[] }[];
+  } = parse(printed);
+  if (tree.ops.adminToken === "(redacted)") tree.ops.adminToken = settings.ops.adminToken;
   for (const [index, app] of tree.apps.entries()) {
     for (const [position, key] of app.keys.entries()) {
       if (key.secret === "(redacted)") key.secret = apps[index]?.keys[position]?.secret;
+    }
+    for (const [position, { headers }] of app.webhooks.entries()) {
+      for (const name of Object.keys(headers))
+        headers[name] = apps[index]?.webhooks[position]?.headers[name];
     }
   }
   return JSON.stringify(tree);
 }
 
+/** Everything that must not be shown. */
+function secretsOf({ settings, apps }: LoadedConfig): string[] {
+  return [
+    ...(settings.ops.adminToken === null ? [] : [settings.ops.adminToken]),
+    ...apps.flatMap(({ keys }) => keys.map(({ secret }) => secret)),
+    ...apps.flatMap(({ webhooks }) => webhooks.flatMap(({ headers }) => Object.values(headers))),
+  ];
+}
+
 test("what is printed loads as the same configuration, and shows no secret", async () => {
+  let headers = 0;
   await fc.assert(
     fc.asyncProperty(validFile, async (file) => {
       await workspace.write("original.json", JSON.stringify(file));
       const original = await workspace.load({ file: "original.json" });
       const printed = effectiveYaml(original);
-      for (const { secret } of original.apps.flatMap(({ keys }) => keys)) {
+      headers += original.apps.flatMap(({ webhooks }) =>
+        webhooks.flatMap((webhook) => Object.keys(webhook.headers)),
+      ).length;
+      for (const secret of secretsOf(original)) {
         expect(printed).not.toContain(secret);
         expect(effectiveJson(original)).not.toContain(secret);
       }
@@ -44,6 +65,8 @@ test("what is printed loads as the same configuration, and shows no secret", asy
     }),
     { numRuns: 100 },
   );
+  // Else the property has looked at no header.
+  expect(headers).toBeGreaterThan(20);
 });
 
 test("a printed configuration is refused until its secrets are put back", async () => {
@@ -86,6 +109,49 @@ apps:
   expect(sources.host).toBe("RINGMASTER_HOST");
   expect(sources["apps[0].keys[1].secret"]).toBe("ringmaster.yaml:4:54");
   expect(sources["apps[0].limits.eventBytes"]).toBe("default");
+});
+
+test("what a secret of a webhook or of the process is, is not shown, but where it is", async () => {
+  await workspace.write("token", "Bearer from a file");
+  const yaml = `ops: { adminToken: { env: ADMIN } }
+roles: sender
+apps:
+  - id: "1"
+    keys: [{ key: a, secret: s }]
+    webhooks:
+      - url: https://a.example
+        events: [cache_miss]
+        headers: { Authorization: { file: token }, x-b: { env: B }, x-c: hunter2 }
+`;
+  const loaded = await workspace.loadYaml(yaml, {
+    env: { ADMIN: "0123456789abcdef", B: "from a variable" },
+  });
+  const printed = effectiveYaml(loaded);
+  expect(printed.split("\n")).toEqual(
+    expect.arrayContaining([
+      "  adminToken: { env: ADMIN } # ringmaster.yaml:1:8",
+      "roles: [ sender ] # ringmaster.yaml:2:1",
+      `  file: ${workspace.path(".ringmaster/ringmaster.db")} # default`,
+      "      - id: wh_275109ff40 # default",
+      "        url: https://a.example # ringmaster.yaml:7:9",
+      "        events: [ cache_miss ] # ringmaster.yaml:8:9",
+      `        headers: { authorization: { file: ${workspace.path("token")} }, x-b: { env: B }, x-c: (redacted) } # ringmaster.yaml:9:9`,
+    ]),
+  );
+  const given = await workspace.load({
+    env: {
+      RINGMASTER_OPS_ADMIN_TOKEN: "0123456789abcdef",
+      RINGMASTER_APP_KEY: "k",
+      RINGMASTER_APP_SECRET: "s",
+    },
+  });
+  expect(effectiveYaml(given)).toContain(
+    "  adminToken: { env: RINGMASTER_OPS_ADMIN_TOKEN } # RINGMASTER_OPS_ADMIN_TOKEN\n",
+  );
+  expect(given.settings.ops.adminToken).toBe("0123456789abcdef");
+  expect(
+    effectiveYaml(await workspace.loadYaml("ops: { adminToken: 0123456789abcdef }")),
+  ).toContain("  adminToken: (redacted) # ");
 });
 
 test("the default app shows where its secret is", async () => {

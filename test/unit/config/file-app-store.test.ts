@@ -16,6 +16,8 @@ function app(id: string, changes: Partial<App> = {}): App {
     subscriptionCount: false,
     watchlist: false,
     allowedOrigins: null,
+    webhooks: [],
+    batchWebhooks: true,
     limits: PUSHER_LIMITS,
     ...changes,
   };

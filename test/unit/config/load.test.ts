@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmod, mkdir } from "node:fs/promises";
 import type { App } from "../../../src/protocol/app.ts";
 import { PUSHER_LIMITS } from "../../../src/protocol/limits.ts";
+import type { Field } from "../../../src/ops/config/field.ts";
 import { settingsFields } from "../../../src/ops/config/settings.ts";
 import { ONE_APP, Workspace } from "./workspace.ts";
 
@@ -25,8 +26,9 @@ describe("values", () => {
       pathPrefix: "",
       tls: { port: null, certFile: null, keyFile: null, caFile: null },
       proxy: { trustedHops: 0 },
-      ops: { host: "0.0.0.0", port: 9601 },
+      ops: { host: "0.0.0.0", port: 9601, adminToken: null },
       log: { level: "info", format: "json" },
+      roles: ["channels", "packager", "sender"],
       dataDir: workspace.path(".ringmaster"),
       maxConnections: null,
       websocket: {
@@ -41,6 +43,23 @@ describe("values", () => {
       http: { maxBodyBytes: 1_048_576 },
       cache: { maxBytes: 67_108_864 },
       drain: { noticeMs: 5_000, windowMs: 20_000, deadlineMs: 28_000 },
+      database: {
+        file: workspace.path(".ringmaster/ringmaster.db"),
+        durability: "process",
+        commitIntervalMs: 2,
+      },
+      sender: {
+        slots: 200,
+        endpointConcurrency: 16,
+        maxJobAgeMs: 259_200_000,
+        stopTimeoutMs: 5_000,
+        allowedNetworks: [],
+        caFile: null,
+        certFile: null,
+        keyFile: null,
+      },
+      deliveryLog: { maxAgeMs: 604_800_000, maxEntries: 1_000_000 },
+      deadLetters: { maxAgeMs: 2_592_000_000, maxEntries: 100_000 },
     });
     expect(file).toBeNull();
     expect([...sources.keys()]).toEqual(["apps[0].keys[0].key", "apps[0].keys[0].secret"]);
@@ -72,23 +91,16 @@ describe("values", () => {
   test.each(settingsFields.map((field) => [field.path, field] as const))(
     "%s can be set by its variable and by its flag",
     async (path, field) => {
-      const text = {
-        number: path === "drain.deadlineMs" ? "100000" : path.startsWith("drain") ? "7" : "700000",
-        choice: field.choices.at(-1) ?? "",
-        text: field.notes.path === true ? "/somewhere" : path === "pathPrefix" ? "/p" : "127.0.0.2",
-        switch: "",
-        list: "",
-        secret: "",
-      }[field.kind];
-      const valid = path.endsWith("ort") ? "7000" : path === "proxy.trustedHops" ? "3" : text;
-      // The file of a TLS listener is read where there is one; alone it is a contradiction that names the field.
-      const isTls = path.startsWith("tls.");
+      const valid = textOf(field);
+      // The files of TLS are read where they are used; alone they are a contradiction that names the field.
+      const isTls = path.startsWith("tls.") || path.endsWith("File");
+      const isSecret = field.kind === "secret";
       for (const inputs of [
         { env: { ...APP_ENV, [field.envName ?? ""]: valid } },
-        { env: APP_ENV, flags: { [path]: valid } },
+        ...(isSecret ? [] : [{ env: APP_ENV, flags: { [path]: valid } }]),
       ]) {
         if (isTls) {
-          expect((await workspace.problems(inputs))[0]).toMatch(/^tls\./);
+          expect((await workspace.problems(inputs))[0]).toMatch(/^(tls|sender)\./);
           continue;
         }
         const { settings, sources } = await workspace.load(inputs);
@@ -100,6 +112,20 @@ describe("values", () => {
       }
     },
   );
+
+  /** A text that the field takes, other than its default. */
+  function textOf({ path, kind, choices, notes, schema }: Field): string {
+    if (path === "pathPrefix") return "/p";
+    if (path === "sender.allowedNetworks") return "10.0.0.0/8,fd00::/8";
+    if (kind === "number") {
+      if (path === "drain.noticeMs" || path === "drain.windowMs") return "7";
+      const candidates = ["700000", "7000", "7", "3"];
+      return candidates.find((digits) => schema.safeParse(Number(digits)).success) ?? "";
+    }
+    if (kind === "choice" || kind === "list") return choices.at(-1) ?? "";
+    if (kind === "secret") return "a-token-of-sixteen-letters";
+    return notes.path === true ? "/somewhere" : "127.0.0.2";
+  }
 
   test("the word null in a variable or a flag is null where null is allowed", async () => {
     const inputs = {
@@ -165,6 +191,8 @@ describe("apps", () => {
       subscriptionCount: false,
       watchlist: false,
       allowedOrigins: null,
+      webhooks: [],
+      batchWebhooks: true,
       limits: PUSHER_LIMITS,
     };
     expect(apps).toEqual([expected]);
@@ -353,7 +381,8 @@ const WRONG: readonly (readonly [yaml: string, line: string])[] = [
   [
     "redis: x",
     "the top level: has a field that is no setting; the settings here are host, port, pathPrefix, tls, proxy, ops, log, " +
-      "dataDir, maxConnections, websocket, http, cache, drain, apps (@:1:1)",
+      "roles, dataDir, maxConnections, websocket, http, cache, drain, database, sender, deliveryLog, deadLetters, " +
+      "apps (@:1:1)",
   ],
   [
     "ops: {port: 6001}",
@@ -750,7 +779,14 @@ describe("variables", () => {
   });
 
   test("of the client commands are let be", async () => {
-    await workspace.load({ env: { ...APP_ENV, RINGMASTER_URL: "http://k:s@localhost/apps/1" } });
+    await workspace.load({
+      env: {
+        ...APP_ENV,
+        RINGMASTER_URL: "http://k:s@localhost/apps/1",
+        RINGMASTER_ADMIN_URL: "http://localhost:9601",
+        RINGMASTER_ADMIN_TOKEN: "t",
+      },
+    });
   });
 
   test("that Kubernetes sets for Services named ringmaster and ringmaster-ops are passed over", async () => {
@@ -774,9 +810,14 @@ describe("variables", () => {
   });
 
   test("for the default app contradict a list of apps, unless the list refers to them", async () => {
-    const env = { RINGMASTER_APP_ID: "1", RINGMASTER_APP_KEY: "k", RINGMASTER_APP_SECRET: "s" };
+    const env = {
+      RINGMASTER_APP_ID: "1",
+      RINGMASTER_APP_KEY: "k",
+      RINGMASTER_APP_SECRET: "s",
+      RINGMASTER_APP_WEBHOOK_URL: "https://a.example",
+    };
     expect(await workspace.problemsOfYaml(ONE_APP, { env })).toEqual(
-      ["ID", "KEY", "SECRET"].map(
+      ["ID", "KEY", "SECRET", "WEBHOOK_URL"].map(
         (name) =>
           `RINGMASTER_APP_${name}: is for the default app, but the file lists apps; unset it, or take apps out of the file`,
       ),

@@ -35,8 +35,18 @@ function expectNothingOf(secret: string, message: string): void {
 }
 
 function secretsIn(file: Record<string, unknown>): string[] {
-  const apps = file["apps"] as { keys: { secret: string }[] }[];
-  return apps.flatMap(({ keys }) => keys.map(({ secret }) => secret));
+  const apps = file["apps"] as {
+    keys: { secret: string }[];
+    webhooks?: { headers?: Record<string, string> }[];
+  }[];
+  const { adminToken } = { adminToken: null, ...(file["ops"] as { adminToken?: string | null }) };
+  return [
+    ...(adminToken === null ? [] : [adminToken]),
+    ...apps.flatMap(({ keys }) => keys.map(({ secret }) => secret)),
+    ...apps.flatMap(({ webhooks = [] }) =>
+      webhooks.flatMap(({ headers = {} }) => Object.values(headers)),
+    ),
+  ];
 }
 
 const edit = fc.record({
@@ -88,8 +98,14 @@ describe("no error shows anything of a secret", () => {
       "forceTls",
       "allowedOrigins",
       "limits",
+      "webhooks",
       "nonsense",
       "key",
+      "url",
+      "events",
+      "channelPrefix",
+      "headers",
+      "value",
     );
     await fc.assert(
       fc.asyncProperty(secretText, path, fc.nat(3), async (secret, field, shape) => {
@@ -97,15 +113,24 @@ describe("no error shows anything of a secret", () => {
           shape
         ];
         const pair = { key: "k", secret: "s" };
-        const entry =
-          field === "key"
-            ? { id: "1", keys: [{ ...pair, [field]: value }] }
-            : { id: "1", keys: [pair], [field]: value };
+        const webhook = { url: "https://a.example", [field]: value };
+        const inside: Record<string, object> = {
+          key: { keys: [{ ...pair, key: value }] },
+          url: { webhooks: [webhook] },
+          events: { webhooks: [webhook] },
+          channelPrefix: { webhooks: [webhook] },
+          headers: { webhooks: [webhook] },
+          value: { webhooks: [{ ...webhook, headers: { "x-a": value, [secret]: { env: "Y" } } }] },
+        };
+        const entry = { id: "1", keys: [pair], ...(inside[field] ?? { [field]: value }) };
         for (const tree of [
           { apps: [entry] },
           { apps: value },
           { [secret]: secret },
           { drain: value },
+          { ops: { adminToken: [value] } },
+          { ops: { adminToken: `${secret} ${secret}` } },
+          { roles: value, sender: { allowedNetworks: value } },
           { apps: [value] },
         ]) {
           await workspace.write("misplaced.json", JSON.stringify(tree));
@@ -116,16 +141,20 @@ describe("no error shows anything of a secret", () => {
     );
   });
 
-  // The data folder is a place, and places are shown.
+  // The data folder and the database are places, and places are shown.
   test.each(
     settingsFields
-      .filter(({ path }) => path !== "dataDir")
+      .filter(({ path }) => path !== "dataDir" && path !== "database.file")
       .map(({ path, envName }) => [path, envName] as const),
   )("that was given for %s", async (path, envName) => {
-    const secret = "ZQXJ98769876JXQZ";
+    const secret = "ZQXJ98769876JXQ";
     const app = { RINGMASTER_APP_KEY: "k", RINGMASTER_APP_SECRET: "s" };
     const asVariable = await messageOf({ env: { ...app, [envName ?? ""]: secret } });
-    const asFlag = await messageOf({ env: app, flags: { [path]: secret } });
+    // A flag for a secret there is not: it is passed over, whatever it says.
+    const asFlag =
+      path === "ops.adminToken"
+        ? asVariable
+        : await messageOf({ env: app, flags: { [path]: secret } });
     // A host may be any word.
     if (!path.endsWith("host")) expect([asVariable, asFlag]).not.toContain("");
     expectNothingOf(secret, asVariable);
@@ -157,6 +186,30 @@ describe("no error shows anything of a secret", () => {
     const message = await messageOf({ file: "referring.yaml", env: { X: secret } });
     expect(message).toContain("is the same as");
     expectNothingOf(secret, message);
+    const header = (value: string) =>
+      `apps: [{id: "1", keys: [{key: k, secret: s}], webhooks: [{url: "https://a.example", headers: {x-a: ${value}}}]}]`;
+    for (const referring of [
+      "ops: {adminToken: {file: secret}}\nport: x",
+      "ops: {adminToken: {env: TWO_LINES}}",
+      `${header("{env: X}")}\nport: x`,
+      header("{env: TWO_LINES}"),
+      header(`{env: ${secret}}`),
+      header(`{file: ${secret}}`),
+      header(`{${secret}: X}`),
+    ]) {
+      await workspace.write("referring.yaml", referring);
+      const refused = await messageOf({
+        file: "referring.yaml",
+        env: { X: secret, TWO_LINES: `${secret}\n${secret}` },
+      });
+      expect(refused).not.toBe("");
+      expectNothingOf(secret, refused);
+    }
+    const refused = await messageOf({
+      env: { RINGMASTER_APP_WEBHOOK_URL: `https://user:${secret}@a.example/${secret}` },
+    });
+    expect(refused).toContain("has a user name or a password in it");
+    expectNothingOf(secret, refused);
   });
 });
 

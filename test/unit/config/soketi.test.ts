@@ -7,6 +7,7 @@ import {
   translateSoketi,
 } from "../../../src/ops/config/soketi/translation.ts";
 import { PUSHER_LIMITS } from "../../../src/protocol/limits.ts";
+import { WEBHOOK_EVENT_NAMES } from "../../../src/protocol/webhook-event.ts";
 import { Workspace } from "./workspace.ts";
 
 let workspace: Workspace;
@@ -70,7 +71,15 @@ describe("a whole configuration", () => {
         maxBackendEventsPerSecond: 100,
         maxClientEventsPerSecond: 20,
         maxReadRequestsPerSecond: 50,
-        webhooks: [{ url: "https://shop.example/hook", event_types: ["channel_occupied"] }],
+        webhooks: [
+          {
+            url: "https://shop.example/hook",
+            event_types: ["client_event", "channel_occupied"],
+            headers: { "X-Token": "shop-token" },
+            filter: { channel_name_starts_with: "presence-" },
+          },
+          { lambda_function: "shop-function", event_types: ["channel_occupied"] },
+        ],
         enableUserAuthentication: true,
         maxPresenceMembersPerChannel: "10",
       },
@@ -119,6 +128,19 @@ describe("a whole configuration", () => {
         subscriptionCount: false,
         watchlist: false,
         allowedOrigins: null,
+        webhooks: [
+          {
+            id: expect.stringMatching(/^wh_/),
+            url: "https://shop.example/hook",
+            events: ["channel_occupied", "client_event"],
+            channelPrefix: "presence-",
+            channelSuffix: null,
+            headers: { "x-token": "shop-token" },
+            timeoutMs: 4_000,
+            retryWindowMs: 300_000,
+          },
+        ],
+        batchWebhooks: false,
         limits: {
           ...limits,
           connections: 500,
@@ -138,6 +160,8 @@ describe("a whole configuration", () => {
         subscriptionCount: false,
         watchlist: false,
         allowedOrigins: null,
+        webhooks: [],
+        batchWebhooks: true,
         limits: { ...limits, clientEventsPerSecond: null },
       },
     ]);
@@ -152,7 +176,7 @@ describe("a whole configuration", () => {
       "database.redis.password",
       "queue.driver",
       "cors.origin",
-      "apps[0].webhooks",
+      "apps[0].webhooks[1]",
       "apps[0].maxBackendEventsPerSecond",
       'app "shop"',
     ]);
@@ -160,6 +184,8 @@ describe("a whole configuration", () => {
     for (const { setting, why } of notes) expect(head).toContain(`# - ${setting}: ${why}`);
     expect(head.split("\n").every((line) => line.startsWith("#"))).toBeTrue();
     expect(head).not.toContain("secret:shop");
+    expect(head).not.toContain("shop-token");
+    expect(head).not.toContain("shop-function");
     expect(yaml).not.toContain("hunter2");
   });
 });
@@ -258,7 +284,128 @@ describe("apps", () => {
       },
       { id: "2" },
     ]);
-    expect(translation.notes.map(({ setting }) => setting)).toEqual(["apps[0].webhooks"]);
+    expect(translation.notes.map(({ setting }) => setting)).toEqual(["apps[0].webhooks[0]"]);
+  });
+});
+
+describe("webhooks", () => {
+  const HOOK = { url: "https://a.example/hook", event_types: ["cache_miss"] };
+  const translated = async (webhooks: unknown, changes: Json = {}, env = {}) => {
+    const source = { "appManager.array.apps": [app({ webhooks, ...changes })] };
+    const translation = translateSoketi(source, env);
+    const { apps } = await loaded(translation);
+    return {
+      webhooks: apps[0]?.webhooks ?? [],
+      batchWebhooks: apps[0]?.batchWebhooks,
+      notes: translation.notes.map(({ setting, why }) => `${setting}: ${why}`),
+    };
+  };
+
+  test("may be JSON, as databases keep them", async () => {
+    const { webhooks, notes } = await translated(undefined, { Webhooks: JSON.stringify([HOOK]) });
+    expect(webhooks).toMatchObject([{ url: HOOK.url, events: ["cache_miss"] }]);
+    expect(notes).toEqual([]);
+  });
+
+  test.each([[[]], ["[]"], [null], [""]])("%j are none, which is not noted", async (none) => {
+    expect(await translated(none)).toMatchObject({ webhooks: [], notes: [] });
+  });
+
+  test.each([["{}"], ["nonsense"], [5], [{ url: HOOK.url }]])(
+    "%j are none for soketi either, which is noted",
+    async (given) => {
+      expect(await translated(given)).toMatchObject({
+        webhooks: [],
+        notes: ["apps[0].webhooks: left out: this is no list, so soketi sends none either"],
+      });
+    },
+  );
+
+  test("filter by the beginning and the end of the channel's name", async () => {
+    const filter = { channel_name_starts_with: "a-", channel_name_ends_with: "" };
+    const other = { channel_name_ends_with: "-z", channel_name_starts_with: 5 };
+    const { webhooks, notes } = await translated([
+      { ...HOOK, filter },
+      { ...HOOK, filter: other },
+    ]);
+    expect(webhooks).toMatchObject([
+      { channelPrefix: "a-", channelSuffix: null },
+      { channelPrefix: null, channelSuffix: "-z" },
+    ]);
+    expect(notes).toEqual([
+      "apps[0].webhooks[1].filter: channelPrefix takes only a text; left without",
+    ]);
+  });
+
+  test("are sent one by one, as soketi does, unless it was told to batch them", async () => {
+    expect((await translated([HOOK])).batchWebhooks).toBeFalse();
+    expect(await translated([HOOK], {}, { SOKETI_WEBHOOKS_BATCHING: "true" })).toMatchObject({
+      batchWebhooks: true,
+      notes: [],
+    });
+    const { notes } = await translated([HOOK], {}, { SOKETI_WEBHOOKS_BATCHING_DURATION: "500" });
+    expect(notes).toEqual([
+      "SOKETI_WEBHOOKS_BATCHING_DURATION: webhooks gather the events of a quarter of a second, as Pusher's do",
+    ]);
+  });
+
+  test.each([
+    [{ lambda_function: "f", event_types: ["cache_miss"] }, "functions are not called"],
+    [{ lambda: { async: true }, event_types: ["cache_miss"] }, "functions are not called"],
+    [{ event_types: ["cache_miss"] }, "it has no URL"],
+    [null, "it has no URL"],
+    ["https://a.example", "it has no URL"],
+    [{ ...HOOK, url: "ftp://a.example" }, "this is no http or https URL"],
+    [{ ...HOOK, url: "https://" }, "this is no http or https URL"],
+    [{ url: HOOK.url }, "it is for no event that there is here"],
+    [{ ...HOOK, event_types: ["subscription_count"] }, "names an event that the app does not have"],
+    [{ ...HOOK, event_types: ["client_event"] }, "names an event that the app does not have"],
+    [{ ...HOOK, event_types: ["cache_missed"] }, "names what is no event of webhooks"],
+  ])("%j is left out, with a note", async (webhook, why) => {
+    const { webhooks, notes } = await translated([webhook, HOOK]);
+    expect(webhooks).toHaveLength(1);
+    expect(notes[0]).toStartWith("apps[0].webhooks[0]");
+    expect(notes[0]).toContain(why);
+  });
+
+  test("keep a URL beside a function, as soketi does", async () => {
+    const { webhooks, notes } = await translated([{ ...HOOK, lambda_function: "f" }]);
+    expect([webhooks.length, notes]).toEqual([1, []]);
+  });
+
+  test("have the user and password of a URL in the header that soketi would make of them", async () => {
+    const url = "https://shop:hunter%402@a.example/hook#top";
+    const { webhooks, notes } = await translated([
+      { ...HOOK, url, headers: { Authorization: "Bearer x", "X-A": 5 } },
+    ]);
+    expect(webhooks).toMatchObject([
+      {
+        url: "https://a.example/hook",
+        headers: { authorization: `Basic ${btoa("shop:hunter@2")}`, "x-a": "5" },
+      },
+    ]);
+    expect(notes).toEqual([
+      "apps[0].webhooks[0].url: has a user name and password in it, which became the header authorization",
+    ]);
+  });
+
+  test("lose headers that no webhook of ours may have, with a note that does not show them", async () => {
+    const headers = {
+      "X-Pusher-Key": "hunter2",
+      host: "hunter2",
+      "hunter2 hunter2": "a",
+      "x-two": "hunter2\nhunter2",
+      "x-list": ["hunter2"],
+      "x-kept": "b",
+      "X-Kept": "hunter2",
+    };
+    const { webhooks, notes } = await translated([{ ...HOOK, headers }]);
+    expect(webhooks[0]?.headers).toEqual({ "x-kept": "b" });
+    expect(notes).toHaveLength(3);
+    for (const note of notes) {
+      expect(note).toStartWith("apps[0].webhooks[0].headers: ");
+      expect(note).not.toContain("hunter2");
+    }
   });
 });
 
@@ -333,8 +480,14 @@ describe("every variable of soketi's", () => {
     "PRESENCE_MAX_MEMBERS",
     "PRESENCE_MAX_MEMBER_SIZE",
     "USER_AUTHENTICATION_TIMEOUT",
+    "WEBHOOKS_BATCHING",
   ]);
-  const base = translateSoketi({ "appManager.array.apps": [app()] }, {}).yaml;
+  const source = {
+    "appManager.array.apps": [
+      app({ webhooks: [{ url: "https://a.example", event_types: ["cache_miss"] }] }),
+    ],
+  };
+  const base = translateSoketi(source, {}).yaml;
   const values: Readonly<Record<string, string>> = {
     DEBUG: "1",
     DEFAULT_APP_ENABLED: "false",
@@ -342,11 +495,12 @@ describe("every variable of soketi's", () => {
     DEFAULT_APP_USER_AUTHENTICATION: "true",
     HOST: "127.0.0.1",
     METRICS_HOST: "127.0.0.1",
+    WEBHOOKS_BATCHING: "1",
   };
 
   test.each(Object.keys(SOKETI_VARIABLES))("SOKETI_%s changes the result or is noted", (suffix) => {
     const env = { [`SOKETI_${suffix}`]: values[suffix] ?? "77" };
-    const { yaml, notes } = translateSoketi({ "appManager.array.apps": [app()] }, env);
+    const { yaml, notes } = translateSoketi(source, env);
     const isNoted = notes.length > 0;
     expect(isNoted).toBe(!kept.has(suffix));
     expect(yaml).not.toBe(base);
@@ -395,9 +549,50 @@ test("whatever soketi is told, the result is right", async () => {
     "maxChannelNameLength",
     "maxPresenceMemberSizeInKb",
   ];
-  const apps = fc.array(fc.dictionary(fc.constantFrom(...fields), value, { maxKeys: 8 }), {
-    maxLength: 4,
-  });
+  const webhook = fc.record(
+    {
+      url: fc.oneof(
+        value,
+        fc.webUrl({ withFragments: true, authoritySettings: { withUserInfo: true } }),
+        fc.constantFrom("https://ä b", "http://u:%zz@a.example", "HTTPS://A.example"),
+      ),
+      event_types: fc.oneof(
+        value,
+        fc.array(fc.oneof(value, fc.constantFrom(...WEBHOOK_EVENT_NAMES))),
+      ),
+      headers: fc.oneof(
+        value,
+        fc.dictionary(
+          fc.oneof(fc.string(), fc.constantFrom("x-a", "X-A", "Host", "__proto__")),
+          fc.oneof(value, fc.string({ unit: "binary" })),
+        ),
+      ),
+      filter: fc.oneof(
+        value,
+        fc.record({ channel_name_starts_with: value, channel_name_ends_with: value }),
+      ),
+      lambda_function: value,
+    },
+    { requiredKeys: [] },
+  );
+  const webhooks = fc.array(fc.oneof({ weight: 4, arbitrary: webhook }, value), { maxLength: 3 });
+  const apps = fc.array(
+    fc
+      .tuple(
+        fc.dictionary(fc.constantFrom(...fields), value, { maxKeys: 8 }),
+        fc.option(
+          fc.oneof(
+            webhooks,
+            webhooks.map((list) => JSON.stringify(list)),
+          ),
+        ),
+        fc.boolean(),
+      )
+      .map(([given, list, enableClientMessages]) =>
+        list === null ? given : { ...given, webhooks: list, enableClientMessages },
+      ),
+    { maxLength: 4 },
+  );
   const source = fc.tuple(
     fc.dictionary(fc.constantFrom(...options), value, { maxKeys: 10 }),
     fc.oneof(apps, value),
@@ -409,16 +604,20 @@ test("whatever soketi is told, the result is right", async () => {
     value.map((given) => JSON.stringify(given) ?? ""),
     { maxKeys: 5 },
   );
+  let webhooksSeen = 0;
   await fc.assert(
     fc.asyncProperty(source, variables, async ([file, list], given) => {
       const env = Object.fromEntries(
         Object.entries(given).map(([suffix, text]) => [`SOKETI_${suffix}`, text]),
       );
-      const { settings } = await loaded(
+      const { settings, apps: ours } = await loaded(
         translateSoketi({ ...file, "appManager.array.apps": list }, env),
       );
       expect(settings.port).not.toBeNull();
+      webhooksSeen += ours.flatMap((found) => found.webhooks).length;
     }),
     { numRuns: 500 },
   );
+  // Else the property has looked at no webhook.
+  expect(webhooksSeen).toBeGreaterThan(20);
 });

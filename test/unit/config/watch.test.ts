@@ -9,6 +9,10 @@ import type { App } from "../../../src/protocol/app.ts";
 import { CERTIFICATE, OTHER_CERTIFICATE, OTHER_PRIVATE_KEY, PRIVATE_KEY } from "./certificates.ts";
 import { ONE_APP, Workspace } from "./workspace.ts";
 
+const WITH_HEADER = `${ONE_APP}    webhooks:
+      - { url: "https://a.example", headers: { authorization: { file: token } } }
+`;
+
 let workspace: Workspace;
 beforeEach(async () => {
   workspace = await Workspace.create();
@@ -79,6 +83,66 @@ describe("poll", () => {
     await watcher.poll();
     expect(heard.all).toEqual(["apps 1,2"]);
     expect(heard.lastApps[1]?.keys[0]?.secret).toBe("s2");
+  });
+
+  test("brings changed webhooks into force, also one whose header's file changed", async () => {
+    await workspace.write("token", "one");
+    await workspace.write("ringmaster.yaml", WITH_HEADER);
+    const { watcher, heard } = await watching();
+    await workspace.write("token", "two");
+    await watcher.poll();
+    expect(heard.lastApps[0]?.webhooks[0]?.headers).toEqual({ authorization: "two" });
+    await workspace.write("ringmaster.yaml", `${ONE_APP}    batchWebhooks: false\n`);
+    await watcher.poll();
+    expect(heard.lastApps[0]).toMatchObject({ webhooks: [], batchWebhooks: false });
+    expect(heard.all).toEqual(["apps 1", "apps 1"]);
+  });
+
+  test("keeps webhooks in force while the file of a header is empty or gone", async () => {
+    await workspace.write("token", "one");
+    await workspace.write("ringmaster.yaml", WITH_HEADER);
+    const { watcher, heard } = await watching();
+    await workspace.write("token", "");
+    await watcher.poll();
+    await rm(workspace.path("token"));
+    await watcher.poll();
+    await workspace.write("token", "one");
+    await watcher.poll();
+    const refused = "refused apps[0].webhooks[0].headers";
+    expect(heard.all).toEqual([refused, refused, "recovered"]);
+  });
+
+  test("tells that a restart is needed for roles, a token and the sender's certificates", async () => {
+    const sender = "sender: { caFile: ca.pem, certFile: cert.pem, keyFile: key.pem }\n";
+    const token = "ops: { adminToken: { file: token } }\n";
+    await workspace.write("token", "0123456789abcdef");
+    await workspace.write("ca.pem", CERTIFICATE);
+    await workspace.write("cert.pem", CERTIFICATE);
+    await workspace.write("key.pem", PRIVATE_KEY);
+    await workspace.write("ringmaster.yaml", `${sender}${token}${ONE_APP}`);
+    const { watcher, heard } = await watching();
+    // The same in another order is the same.
+    await workspace.write(
+      "ringmaster.yaml",
+      `roles: sender, packager, channels\n${sender}${token}${ONE_APP}`,
+    );
+    await watcher.poll();
+    expect(heard.all).toEqual([]);
+    await workspace.write("ringmaster.yaml", `roles: sender\n${sender}${token}${ONE_APP}`);
+    await watcher.poll();
+    await workspace.write("token", "another0123456789");
+    await watcher.poll();
+    await workspace.write("ca.pem", OTHER_CERTIFICATE);
+    await watcher.poll();
+    await workspace.write("cert.pem", OTHER_CERTIFICATE);
+    await workspace.write("key.pem", OTHER_PRIVATE_KEY);
+    await watcher.poll();
+    expect(heard.all).toEqual([
+      "restart roles",
+      "restart ops.adminToken,roles",
+      "restart ops.adminToken,roles,sender.caFile",
+      "restart ops.adminToken,roles,sender.caFile,sender.certFile,sender.keyFile",
+    ]);
   });
 
   test("says nothing of a change that changes nothing", async () => {

@@ -1,6 +1,7 @@
 import { type AppLimits, PUSHER_LIMITS } from "../../../protocol/limits.ts";
 import { fieldByPath } from "../app-entry.ts";
-import { NO_WEBHOOKS } from "./option.ts";
+import type { Note } from "./note.ts";
+import { translateWebhooks } from "./webhook.ts";
 
 /** An app of soketi's list: its fields under any of the three spellings. */
 export type SoketiApp = Readonly<Record<string, unknown>>;
@@ -19,8 +20,12 @@ export const SHARED_LIMITS = [
   "cacheTtl",
 ] as const;
 
-/** Tells the owner about a setting that could not be taken over as it was; the setting is a name, never a value. */
-export type Note = (setting: string, why: string) => void;
+/** What soketi sets for all apps at once. */
+export interface SoketiShared {
+  readonly limits: SoketiLimits;
+  /** Gather events into one webhook, which soketi does not do by default. */
+  readonly batchWebhooks: boolean;
+}
 
 /** Each field and the spellings it may have, the last one given counts: databases keep them in other cases. */
 const SPELLINGS: Readonly<Record<string, readonly string[]>> = {
@@ -92,7 +97,7 @@ export interface TranslatedApp {
 export function translateApp(
   source: SoketiApp,
   name: string,
-  shared: SoketiLimits,
+  shared: SoketiShared,
   note: Note,
 ): TranslatedApp {
   return new AppTranslation(source, name, shared, note).translate();
@@ -101,10 +106,10 @@ export function translateApp(
 class AppTranslation {
   readonly #source: SoketiApp;
   readonly #name: string;
-  readonly #shared: SoketiLimits;
+  readonly #shared: SoketiShared;
   readonly #note: Note;
 
-  constructor(source: SoketiApp, name: string, shared: SoketiLimits, note: Note) {
+  constructor(source: SoketiApp, name: string, shared: SoketiShared, note: Note) {
     this.#source = source;
     this.#name = name;
     this.#shared = shared;
@@ -116,19 +121,13 @@ class AppTranslation {
       if (!KNOWN.has(field))
         this.#note(this.#name, "a field that soketi does not know is passed over, as soketi does");
     }
-    const webhooks = this.#get("webhooks");
-    if (
-      webhooks !== undefined &&
-      webhooks !== "[]" &&
-      !(Array.isArray(webhooks) && webhooks.length === 0)
-    ) {
-      this.#omit("webhooks", NO_WEBHOOKS);
-    }
-
     const id = this.#credential("id");
     const key = this.#credential("key");
     const secret = this.#credential("secret");
     const clientRate = this.#rate("maxClientEventsPerSecond");
+    // A rate of 0 lets no client event through.
+    const clientEvents = isOn(this.#get("enableClientMessages")) && clientRate !== 0;
+    const webhooks = translateWebhooks(this.#get("webhooks"), this.#name, clientEvents, this.#note);
     const limits = this.#limits(clientRate);
     const defaults = new Map<string, unknown>(Object.entries(PUSHER_LIMITS));
     const changed = Object.entries(limits).filter(
@@ -141,11 +140,10 @@ class AppTranslation {
       fields: {
         ...(isOff(this.#get("enabled")) ? { enabled: false } : {}),
         keys: [{ key, secret }],
-        // A rate of 0 lets no client event through.
-        ...(isOn(this.#get("enableClientMessages")) && clientRate !== 0
-          ? { clientEvents: true }
-          : {}),
+        ...(clientEvents ? { clientEvents } : {}),
         ...(isOn(this.#get("enableUserAuthentication")) ? { authorizedConnections: true } : {}),
+        ...(webhooks.length > 0 ? { webhooks } : {}),
+        ...(webhooks.length > 0 && !this.#shared.batchWebhooks ? { batchWebhooks: false } : {}),
         ...(changed.length > 0 ? { limits: Object.fromEntries(changed) } : {}),
       },
     };
@@ -233,7 +231,7 @@ class AppTranslation {
     factor = 1,
     most = Infinity,
   ): number {
-    const value = Number.parseFloat(String(this.#get(field) ?? this.#shared[field]));
+    const value = Number.parseFloat(String(this.#get(field) ?? this.#shared.limits[field]));
     return (
       this.#within(limit, field, Number.isNaN(value) ? 0 : Math.floor(value * factor), most) ??
       PUSHER_LIMITS[limit]
@@ -263,7 +261,7 @@ type NumericLimit = {
   [Limit in keyof AppLimits]: null extends AppLimits[Limit] ? never : Limit;
 }[keyof AppLimits];
 
-function isOn(value: unknown): boolean {
+export function isOn(value: unknown): boolean {
   return value === true || value === 1 || value === "1" || value === "true";
 }
 

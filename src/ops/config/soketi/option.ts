@@ -144,10 +144,12 @@ export const TRANSLATED_OPTIONS: ReadonlySet<string> = new Set([
   "ssl.certPath",
   "ssl.keyPath",
   "userAuthenticationTimeout",
+  "webhooks.batching.enabled",
 ]);
 
 const ONE_NODE = "several nodes are not in this version yet: one process serves everything";
-export const NO_WEBHOOKS = "webhooks are not in this version yet";
+const ONE_QUEUE = "webhooks wait in the database file (database.file), which needs no server";
+const NO_DATABASE_SERVER = "nothing here uses a database server";
 const APPS_FROM_FILE = "apps come from the file alone: export them from the database into `apps`";
 
 /** An option, or all below a prefix that ends in a dot, that our configuration has no place for. */
@@ -173,8 +175,8 @@ export const OMISSIONS: readonly Omission[] = [
   { option: "cache.", why: "cache channels are kept in memory, within cache.maxBytes" },
   { option: "cluster.", why: ONE_NODE },
   { option: "cors.", why: "the HTTP API is for servers: its requests are signed with the secret" },
-  { option: "database.", why: "nothing here uses a database" },
-  { option: "databasePooling.", why: "nothing here uses a database" },
+  { option: "database.", why: NO_DATABASE_SERVER },
+  { option: "databasePooling.", why: NO_DATABASE_SERVER },
   {
     option: "httpApi.acceptTraffic.",
     why: "maxConnections bounds what a process takes, instead of its memory",
@@ -190,9 +192,13 @@ export const OMISSIONS: readonly Omission[] = [
     option: "metrics.prometheus.",
     why: "the names of the metrics are fixed, so dashboards need the new ones",
   },
-  { option: "mode", why: "every process does everything in this version", harmless: "full" },
-  { option: "queue.driver", why: `queues carry webhooks, and ${NO_WEBHOOKS}`, harmless: "sync" },
-  { option: "queue.", why: `queues carry webhooks, and ${NO_WEBHOOKS}` },
+  {
+    option: "mode",
+    why: "roles says what a process does: a server has channels and packager, a worker has sender, on one machine",
+    harmless: "full",
+  },
+  { option: "queue.driver", why: ONE_QUEUE, harmless: "sync" },
+  { option: "queue.", why: ONE_QUEUE },
   { option: "rateLimiter.driver", why: "each process counts for itself", harmless: "local" },
   { option: "rateLimiter.", why: "each process counts for itself" },
   {
@@ -203,5 +209,8 @@ export const OMISSIONS: readonly Omission[] = [
     option: "ssl.passphrase",
     why: "keys with a passphrase are not read: write one without (openssl pkey)",
   },
-  { option: "webhooks.", why: NO_WEBHOOKS },
+  {
+    option: "webhooks.batching.duration",
+    why: "webhooks gather the events of a quarter of a second, as Pusher's do",
+  },
 ];

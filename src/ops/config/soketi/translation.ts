@@ -3,7 +3,13 @@ import { appEntrySchema, fieldByPath } from "../app-entry.ts";
 import { largestBodyBytes, largestEventFrameBytes } from "../contradiction.ts";
 import type { Environment } from "../environment.ts";
 import { isMapping, valueAt } from "../path.ts";
-import { type SoketiApp, type SoketiLimits, type TranslatedApp, translateApp } from "./app.ts";
+import {
+  isOn,
+  type SoketiApp,
+  type SoketiLimits,
+  type TranslatedApp,
+  translateApp,
+} from "./app.ts";
 import { APPS_OPTION, OMISSIONS, TRANSLATED_OPTIONS } from "./option.ts";
 import { readSoketi, type SoketiSetting } from "./source.ts";
 
@@ -174,7 +180,7 @@ class Translation {
   }
 
   #apps(): readonly TranslatedApp[] {
-    const shared: SoketiLimits = {
+    const limits: SoketiLimits = {
       maxPresenceMembersPerChannel: this.#last("presence.maxMembersPerChannel")?.value ?? 100,
       maxPresenceMemberSizeInKb: this.#last("presence.maxMemberSizeInKb")?.value ?? 2,
       maxChannelNameLength: this.#last("channelLimits.maxNameLength")?.value ?? 200,
@@ -184,6 +190,8 @@ class Translation {
       maxEventBatchSize: this.#last("eventLimits.maxBatchSize")?.value ?? 10,
       cacheTtl: this.#last("channelLimits.cacheTtl")?.value ?? 3_600,
     };
+    const batchWebhooks = isOn(this.#last("webhooks.batching.enabled")?.value);
+    const shared = { limits, batchWebhooks };
     const translated = this.#listedApps().map((app, index) =>
       translateApp(app, `apps[${index}]`, shared, (setting, why) => this.#note(setting, why)),
     );

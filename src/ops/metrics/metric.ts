@@ -1,0 +1,87 @@
+import type { TenantFigures } from "../../channels/channels.ts";
+import type { PackagerFigures } from "../../packager/packager.ts";
+import type { SenderFigures } from "../../sender/figures.ts";
+import type { QueueFigures } from "../../sender/ports/job-desk.ts";
+import type { DescriptorLimit } from "../file-descriptors.ts";
+import type { LifecycleState } from "../lifecycle.ts";
+
+/** What was recorded and is not settled, and how the database fares. */
+export interface StoreFigures {
+  readonly waiting: number;
+  readonly events: number;
+  readonly oldestEventMs: number;
+  readonly isWell: boolean;
+}
+
+/** What the metrics are read from when somebody asks. Nothing is counted here. */
+export interface MetricSources {
+  readonly version: string;
+  readonly descriptors: DescriptorLimit;
+  readonly maxConnections: number;
+  tenants(): readonly TenantFigures[];
+  state(): LifecycleState;
+  cacheBytes(): number;
+  /** While draining: what is left of the window. */
+  drainWindowLeftMs(): number;
+  configurationOk(): boolean;
+  store(): StoreFigures;
+  queue(): Promise<QueueFigures>;
+  /** Undefined in a process without that ring. */
+  packager(): PackagerFigures | undefined;
+  sender(): SenderFigures | undefined;
+}
+
+/** The sources, and what had to be waited for. */
+export interface Reading extends MetricSources {
+  readonly queued: QueueFigures;
+}
+
+/** A value, its labels, and what is put behind the name: the parts of a histogram have each their own. */
+export type Sample = readonly [
+  value: number,
+  labels?: Readonly<Record<string, string | number>>,
+  suffix?: "_bucket" | "_sum" | "_count",
+];
+
+export interface Metric {
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  read(reading: Reading): Iterable<Sample>;
+}
+
+/** A figure of each app. */
+export function perApp(
+  type: Metric["type"],
+  name: string,
+  help: string,
+  read: (figures: TenantFigures) => number,
+): Metric {
+  return {
+    type,
+    name,
+    help,
+    labels: ["app"],
+    *read(reading) {
+      for (const figures of reading.tenants()) yield [read(figures), { app: figures.appId }];
+    },
+  };
+}
+
+export function ofProcess(
+  type: Metric["type"],
+  name: string,
+  help: string,
+  read: (reading: Reading) => number,
+): Metric {
+  return {
+    type,
+    name,
+    help,
+    labels: [],
+    *read(reading) {
+      yield [read(reading)];
+    },
+  };
+}
