@@ -1,0 +1,115 @@
+import { describe, expect, test } from "bun:test";
+import { failure, status } from "../../support/sender-doubles.ts";
+import { SenderRing, happened, urlOf } from "../../support/sender-ring.ts";
+
+describe("the figures", () => {
+  test("count attempts by app and result, what is in flight, and what was given up", async () => {
+    const ring = new SenderRing();
+    ring.transport.at(urlOf("1/w"), () => ({ reply: status(200) }));
+    ring.transport.at(urlOf("2/w"), () => ({ reply: failure("refused") }));
+    ring.addMany(5, "1/w");
+    ring.add("2/w", { retryWindowMs: 0 });
+    ring.add("2/hangs");
+    await happened();
+    const { apps, inFlight, slots } = ring.sender.figures();
+    expect(slots).toBe(100);
+    expect(inFlight).toBe(1);
+    expect(apps).toMatchObject([
+      { appId: "1", inFlight: 0, buried: 0, attempts: { delivered: 5, refused: 0 } },
+      { appId: "2", inFlight: 1, buried: 1, attempts: { delivered: 0, refused: 1 } },
+    ]);
+  });
+
+  test("tell how long requests take, and how old jobs are when they are delivered", async () => {
+    const ring = new SenderRing();
+    ring.transport.at(urlOf("1/w"), () => ({ reply: status(200), afterMs: 300 }));
+    ring.add("1/w", { createdAtMs: ring.clock.now() - 3_700 });
+    ring.add("1/w", { createdAtMs: ring.clock.now() + 60_000 });
+    await ring.run(1_000);
+    const { attemptSeconds, deliveryAgeSeconds } = ring.sender.figures();
+    expect(attemptSeconds.sum).toBeCloseTo(0.6);
+    expect(attemptSeconds.counts[attemptSeconds.bounds.indexOf(0.5)]).toBe(2);
+    expect(deliveryAgeSeconds.counts[deliveryAgeSeconds.bounds.indexOf(5)]).toBe(1);
+    // Made on a machine whose clock is ahead.
+    expect(deliveryAgeSeconds.counts[0]).toBe(1);
+  });
+
+  test("put an observation on a bound below it, and one beyond the last apart", async () => {
+    const ring = new SenderRing();
+    ring.transport.at(urlOf("1/w"), () => ({ reply: status(200), afterMs: 30_000 }));
+    ring.transport.at(urlOf("2/w"), () => ({ reply: status(200), afterMs: 30_050 }));
+    for (const id of ["1/w", "2/w"]) ring.add(id, { timeoutMs: 60_000 });
+    await ring.run(31_000);
+    const { counts, bounds } = ring.sender.figures().attemptSeconds;
+    expect(counts).toHaveLength(bounds.length + 1);
+    expect(counts.slice(-2)).toEqual([1, 1]);
+  });
+
+  test("leave requests that the receiver never saw out of the times", async () => {
+    const ring = new SenderRing();
+    ring.transport.at(urlOf("1/w"), () => ({ reply: failure("dns") }));
+    ring.add();
+    await happened();
+    expect(ring.sender.figures().attemptSeconds.counts.every((count) => count === 0)).toBe(true);
+  });
+});
+
+describe("an endpoint", () => {
+  test("shows how it fares", async () => {
+    const ring = new SenderRing();
+    ring.addMany(4, "1/w");
+    ring.transport.at(urlOf("2/x"), () => ({ reply: failure("tls") }));
+    for (let i = 0; i < 3; i++) {
+      ring.add("2/x");
+      await happened();
+    }
+    expect(ring.sender.endpointStates()).toEqual([
+      { endpointId: "1/w", breaker: "closed", inFlight: 2, limit: 2, consecutiveFailures: 0 },
+      { endpointId: "2/x", breaker: "open", inFlight: 0, limit: 1, consecutiveFailures: 3 },
+    ]);
+    expect(ring.sender.figures().openBreakers).toBe(1);
+    await ring.run(5_500);
+    expect(ring.state("2/x")).toMatchObject({ breaker: "open", consecutiveFailures: 4 });
+  });
+
+  test("that is healthy is forgotten after ten minutes without a job, one that is served is not", async () => {
+    const ring = new SenderRing();
+    for (let i = 0; i < 50; i++) {
+      ring.transport.at(urlOf(`${i}/w`), () => ({ reply: status(200) }));
+      ring.add(`${i}/w`);
+    }
+    await ring.run(9 * 60_000);
+    expect(ring.sender.endpointStates()).toHaveLength(50);
+    ring.add("7/w");
+    await ring.run(3 * 60_000);
+    expect(ring.sender.endpointStates().map(({ endpointId }) => endpointId)).toEqual(["7/w"]);
+  });
+
+  test("that fails is remembered for an hour without a job", async () => {
+    const ring = new SenderRing();
+    ring.transport.at(urlOf("1/w"), () => ({ reply: failure("refused") }));
+    ring.add("1/w", { retryWindowMs: 0 });
+    await ring.run(30 * 60_000);
+    expect(ring.state()).toMatchObject({ consecutiveFailures: 1 });
+    await ring.run(32 * 60_000);
+    expect(ring.sender.endpointStates()).toEqual([]);
+  });
+
+  test("that is under way is not forgotten, however long that takes", async () => {
+    const ring = new SenderRing();
+    ring.transport.send = () => new Promise(() => {});
+    ring.add();
+    await ring.run(70 * 60_000);
+    expect(ring.state()).toMatchObject({ inFlight: 1 });
+  });
+});
+
+test("the loop comes round at least every second, idle or busy", async () => {
+  const ring = new SenderRing({ settings: { slots: 2 } });
+  ring.transport.at(urlOf("1/w"), () => ({ reply: status(200), afterMs: 50 }));
+  for (let i = 0; i < 40; i++) {
+    if (i === 10) ring.addMany(500);
+    await ring.run(500);
+    expect(ring.clock.elapsedMs() - ring.sender.lastTurnMs()).toBeLessThanOrEqual(1_000);
+  }
+});
