@@ -25,10 +25,18 @@ export interface Job {
 /** The newest version of the format that this code knows. It is raised when an old sender could do harm with a new job. */
 export const JOB_VERSION = 1;
 
-/** Why a text is no job of a version that this code knows; undefined when it is one. */
+/** A job, or why it is none of a version that this code knows. */
 export type ParsedJob = { readonly job: Job } | { readonly fault: string };
 
-export function parseJob(json: string): ParsedJob {
+/**
+ * A job's body is most of its text, and JSON within JSON: an engine may keep it beside the rest, which then is parsed in a
+ * third of the time.
+ */
+export function splitJob({ body, ...rest }: Job): { readonly json: string; readonly body: string } {
+  return { json: JSON.stringify(rest), body };
+}
+
+export function parseJob(json: string, bodyBeside: string | null = null): ParsedJob {
   let value: unknown;
   try {
     value = JSON.parse(json);
@@ -37,6 +45,7 @@ export function parseJob(json: string): ParsedJob {
   }
   if (typeof value !== "object" || value === null) return { fault: "the job is no JSON object" };
   const job = value as Record<string, unknown>;
+  if (bodyBeside !== null) job["body"] = bodyBeside;
   if (job["version"] !== JOB_VERSION) return { fault: "the job has another version" };
   for (const field of ["id", "appId", "webhookId", "url", "body"]) {
     if (typeof job[field] !== "string") return { fault: `the job's ${field} is no text` };

@@ -14,9 +14,11 @@ describeEventLog("SqliteEventLog", {
       ...handlesOf(store),
       async jobs() {
         const db = new Database(files.file, { readonly: true });
-        const rows = db.query<{ job: string }, []>("SELECT job FROM jobs ORDER BY seq").all();
+        const rows = db
+          .query<{ job: string; body: string }, []>("SELECT job, body FROM jobs ORDER BY seq")
+          .all();
         db.close();
-        return rows.map(({ job }) => JSON.parse(job) as Job);
+        return rows.map(({ job, body }) => ({ ...JSON.parse(job), body }) as Job);
       },
       now: () => clock.now(),
       advance: async (ms) => clock.advance(ms),

@@ -8,9 +8,9 @@ export class DeadLetterBox {
   constructor(db: Database) {
     // A job that is not JSON has no id of its own.
     this.#copy = db.prepare(
-      `INSERT INTO dead_letters (id, app, endpoint, version, job, reason, attempts, at)
+      `INSERT INTO dead_letters (id, app, endpoint, version, job, body, reason, attempts, at)
        SELECT coalesce(CASE WHEN json_valid(job) THEN job ->> 'id' END, 'unreadable-' || seq),
-         app, endpoint, version, job, ?1, coalesce(?2, attempts), ?3 FROM jobs WHERE seq = ?4`,
+         app, endpoint, version, job, body, ?1, coalesce(?2, attempts), ?3 FROM jobs WHERE seq = ?4`,
     );
     this.#delete = db.prepare("DELETE FROM jobs WHERE seq = ?");
   }

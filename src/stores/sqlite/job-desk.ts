@@ -19,6 +19,7 @@ interface DeadRow {
   readonly endpoint: string;
   readonly version: number;
   readonly job: string;
+  readonly body: string | null;
   readonly reason: string;
   readonly attempts: number;
   readonly at: number;
@@ -141,7 +142,7 @@ export class SqliteJobDesk implements JobDesk {
     const { where, values } = conditionOf(filter);
     const rows = this.#db
       .query<DeadRow, SQLQueryBindings[]>(
-        `SELECT id, endpoint, version, job, reason, attempts, at FROM dead_letters ${where} ORDER BY seq DESC LIMIT ?`,
+        `SELECT id, endpoint, version, job, body, reason, attempts, at FROM dead_letters ${where} ORDER BY seq DESC LIMIT ?`,
       )
       .all(...values, limit);
     return Promise.resolve(rows.map(deadLetterOf));
@@ -152,8 +153,8 @@ export class SqliteJobDesk implements JobDesk {
     const replayed = await this.#commits.write(() => {
       const nowMs = this.#clock.now();
       this.#db.run(
-        `INSERT INTO jobs (app, endpoint, version, job, waiting_since, due_at, changed_at)
-         SELECT app, endpoint, version, job, ?, ?, ? FROM dead_letters ${where} ORDER BY seq`,
+        `INSERT INTO jobs (app, endpoint, version, job, body, waiting_since, due_at, changed_at)
+         SELECT app, endpoint, version, job, body, ?, ?, ? FROM dead_letters ${where} ORDER BY seq`,
         [nowMs, nowMs, nowMs, ...values],
       );
       return this.#db.run(`DELETE FROM dead_letters ${where}`, values).changes;
@@ -238,8 +239,9 @@ function conditionOf({ appId, webhookId, jobId, sinceMs, untilMs }: DeadLetterFi
 }
 
 /** What cannot be read is shown as far as it can: the text itself as the body. */
-function deadLetterOf({ id, endpoint, version, job, reason, attempts, at }: DeadRow): DeadLetter {
-  const parsed = parseJob(job);
+function deadLetterOf(row: DeadRow): DeadLetter {
+  const { id, endpoint, version, job, body, reason, attempts, at } = row;
+  const parsed = parseJob(job, body);
   const shown: Job =
     "job" in parsed
       ? parsed.job
@@ -250,7 +252,7 @@ function deadLetterOf({ id, endpoint, version, job, reason, attempts, at }: Dead
           method: "POST",
           url: "",
           headers: {},
-          body: job,
+          body: body ?? job,
           createdAtMs: at,
           events: [],
           timeoutMs: 0,

@@ -1,5 +1,5 @@
 import type { Database, Statement } from "bun:sqlite";
-import type { Job } from "../../protocol/job.ts";
+import { splitJob, type Job } from "../../protocol/job.ts";
 import { endpointIdOf } from "../../protocol/webhook.ts";
 
 /** Puts jobs into the table, inside a transaction of the caller's. */
@@ -8,14 +8,15 @@ export class JobInsertion {
 
   constructor(db: Database) {
     this.#insert = db.prepare(
-      `INSERT INTO jobs (app, endpoint, version, job, waiting_since, due_at, changed_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO jobs (app, endpoint, version, job, body, waiting_since, due_at, changed_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     );
   }
 
   insert(job: Job, nowMs: number): void {
     const endpoint = endpointIdOf(job.appId, job.webhookId);
-    const json = JSON.stringify(job);
-    this.#insert.run(job.appId, endpoint, job.version, json, job.createdAtMs, nowMs, nowMs);
+    const { json, body } = splitJob(job);
+    const { appId, version, createdAtMs } = job;
+    this.#insert.run(appId, endpoint, version, json, body, createdAtMs, nowMs, nowMs);
   }
 }

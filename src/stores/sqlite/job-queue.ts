@@ -15,23 +15,20 @@ import type { GroupCommit } from "./group-commit.ts";
 import { Leases, type TakenJob } from "./leases.ts";
 import { DELAYED, DUE } from "./schema.ts";
 
-interface Cursor {
+/** Where a job stands among those of its endpoint that are due. */
+interface PlaceInLine {
   readonly dueAtMs: number;
   readonly sequence: number;
 }
 
-const START: Cursor = { dueAtMs: Number.MIN_SAFE_INTEGER, sequence: 0 };
-
 interface JobRow {
   readonly seq: number;
-  readonly due_at: number;
   readonly job: string;
+  readonly body: string | null;
   readonly attempts: number;
   readonly spent_ms: number;
   readonly first_attempt_at: number | null;
 }
-
-type FoundJob = Omit<LeasedJob, "lease"> & TakenJob & Cursor;
 
 interface Settling {
   readonly lease: Lease;
@@ -72,9 +69,13 @@ export class SqliteJobQueue implements JobQueue {
   readonly #dead: DeadLetterBox;
   readonly #due: DueEndpoints;
   readonly #leases: Leases;
-  readonly #select: Statement<JobRow, [string, string, string, number, number, number]>;
+  readonly #selectFree: Statement<PlaceInLine, [string, string, number, string]>;
+  readonly #selectBeside: Statement<PlaceInLine, [string, string, number, number, number]>;
+  readonly #selectBehind: Statement<PlaceInLine, [string, string, number, number]>;
+  readonly #read: Statement<JobRow, [string]>;
+  readonly #paused: Statement<{ endpoint: string }, []>;
   /** By endpoint: the place in its line behind which nothing of it was leased here. */
-  readonly #cursors = new Map<string, Cursor>();
+  readonly #cursors = new Map<string, PlaceInLine>();
   readonly #wake: Statement<Place, [number]>;
   readonly #wakeFromFuture: Statement<Place, [number, number]>;
   readonly #nextDue: Statement<{ due_at: number | null }, []>;
@@ -97,13 +98,19 @@ export class SqliteJobQueue implements JobQueue {
     this.#dead = new DeadLetterBox(db);
     this.#due = new DueEndpoints(db);
     this.#leases = new Leases(db);
-    this.#select = db.prepare(
-      `SELECT seq, due_at, job, attempts, spent_ms, first_attempt_at FROM jobs INDEXED BY jobs_due
-       WHERE state = ${DUE} AND app = ?1 AND endpoint = ?2 AND (due_at, seq) > (?5, ?6)
-         AND version <= ${JOB_VERSION} AND seq NOT IN (SELECT value FROM json_each(?3))
-         AND NOT EXISTS (SELECT 1 FROM paused WHERE paused.endpoint = ?2)
-       ORDER BY due_at, seq LIMIT ?4`,
+    const select = (which: string): string =>
+      `SELECT seq AS sequence, due_at AS dueAtMs FROM jobs INDEXED BY jobs_due
+       WHERE state = ${DUE} AND app = ?1 AND endpoint = ?2 AND version <= ${JOB_VERSION} AND ${which}
+       ORDER BY due_at, seq LIMIT ?3`;
+    this.#selectFree = db.prepare(select("seq NOT IN (SELECT value FROM json_each(?4))"));
+    // Two in place of one with (due_at, seq) > (?, ?), which would walk along all that became due at that millisecond.
+    this.#selectBeside = db.prepare(select("due_at = ?4 AND seq > ?5"));
+    this.#selectBehind = db.prepare(select("due_at > ?4"));
+    this.#read = db.prepare(
+      `SELECT seq, job, body, attempts, spent_ms, first_attempt_at FROM jobs
+       WHERE seq IN (SELECT value FROM json_each(?))`,
     );
+    this.#paused = db.prepare("SELECT endpoint FROM paused");
     this.#wake = db.prepare(
       `UPDATE jobs SET state = ${DUE} WHERE state = ${DELAYED} AND due_at <= ? RETURNING app, endpoint`,
     );
@@ -140,30 +147,27 @@ export class SqliteJobQueue implements JobQueue {
   }
 
   async lease(request: LeaseRequest): Promise<readonly LeasedJob[]> {
-    let leased: LeasedJob[] = [];
+    let leased: LeasedJob[] | undefined;
     let token: number | undefined;
     let finished: number[] | undefined;
     await this.#commits.write(() => {
       if (token !== undefined) this.#leases.forget(token);
-      [leased, token] = [[], undefined];
-      const left = request.max();
-      if (left <= 0) return;
+      [leased, token] = [undefined, undefined];
       const nowMs = this.#clock.now();
-      finished = this.#makeDue(nowMs);
-      const taken = this.#handOut(left, request, nowMs);
-      if (taken.length === 0) return;
-      const lease = this.#leases.take(taken, nowMs, nowMs + request.leaseMs);
-      token = lease;
-      leased = taken.map(({ sequence, job, attempts, spentMs, firstAttemptAtMs }) => ({
-        lease: { sequence, token: lease },
-        job,
-        attempts,
-        spentMs,
-        firstAttemptAtMs,
-      }));
+      // Whoever could not be read is buried, and takes nobody's place: the round begins again without it.
+      while (leased === undefined) {
+        const left = request.max();
+        if (left <= 0) return;
+        finished ??= this.#makeDue(nowMs);
+        const taken = this.#handOut(left, request);
+        if (taken.length === 0) return;
+        leased = this.#readAll(taken, nowMs);
+        if (leased === undefined) this.#beginAgain(taken);
+        else token = this.#leases.take(taken, nowMs, nowMs + request.leaseMs);
+      }
     });
     if (finished !== undefined) this.#leases.swept(finished, this.#clock.now());
-    return leased;
+    return leased ?? [];
   }
 
   async renew(leases: readonly Lease[], leaseMs: number): Promise<readonly Lease[]> {
@@ -209,14 +213,22 @@ export class SqliteJobQueue implements JobQueue {
     return this.#changes.listen(listener);
   }
 
-  #handOut(left: number, request: LeaseRequest, nowMs: number): FoundJob[] {
-    const taken: FoundJob[] = [];
-    this.#due.goRound<FoundJob>(left, {
-      room: (app, endpoint) => request.room(app, endpoint),
-      next: (app, endpoint, most) => this.#next(app, endpoint, most, taken, nowMs),
-      take: (app, endpoint, job) => {
-        taken.push(job);
-        this.#moveCursor(endpoint, job);
+  #beginAgain(taken: readonly TakenJob[]): void {
+    this.#cursors.clear();
+    for (const { endpoint } of taken)
+      this.#due.add(endpoint.slice(0, endpoint.indexOf("/")), endpoint);
+  }
+
+  /** Decides by the index alone, which holds no job's text. */
+  #handOut(left: number, request: LeaseRequest): TakenJob[] {
+    const taken: TakenJob[] = [];
+    const paused = new Set(this.#paused.all().map(({ endpoint }) => endpoint));
+    this.#due.goRound<PlaceInLine>(left, {
+      room: (app, endpoint) => (paused.has(endpoint) ? 0 : request.room(app, endpoint)),
+      next: (app, endpoint, most) => this.#next(app, endpoint, most, taken),
+      take: (app, endpoint, place) => {
+        taken.push({ sequence: place.sequence, endpoint });
+        this.#moveCursor(endpoint, place);
         request.took(app, endpoint, 1);
       },
     });
@@ -224,60 +236,52 @@ export class SqliteJobQueue implements JobQueue {
   }
 
   /**
-   * The first of the endpoint's line that nobody has and that can be read; others are buried, and take nobody's place.
-   *
-   * It goes on behind what was leased last, for there no job needs to be compared with those that are out; only where that
-   * gives too few it looks along the whole line.
+   * The first of the endpoint's line that nobody has. It goes on behind what was leased last, for there no job needs to be
+   * compared with those that are out, unless another process leases too; only where that gives too few it looks along the
+   * whole line.
    */
-  #next(
-    app: string,
-    endpoint: string,
-    most: number,
-    taken: readonly FoundJob[],
-    nowMs: number,
-  ): FoundJob[] {
-    for (;;) {
-      const cursor = this.#cursors.get(endpoint);
-      let rows: JobRow[] = [];
-      if (cursor !== undefined) {
-        const { dueAtMs, sequence } = cursor;
-        rows = this.#select.all(app, endpoint, this.#leases.othersJson, most, dueAtMs, sequence);
-      }
-      if (rows.length < most) {
-        const out = this.#leases.takenJson(endpoint, taken);
-        rows = this.#select.all(app, endpoint, out, most, START.dueAtMs, START.sequence);
-      }
-      const found = this.#readable(endpoint, rows, nowMs);
-      if (found.length === rows.length) return found;
+  #next(app: string, endpoint: string, most: number, taken: readonly TakenJob[]): PlaceInLine[] {
+    const cursor = this.#cursors.get(endpoint);
+    if (cursor !== undefined && !this.#leases.hasOthers) {
+      const { dueAtMs, sequence } = cursor;
+      const places = this.#selectBeside.all(app, endpoint, most, dueAtMs, sequence);
+      if (places.length < most)
+        places.push(...this.#selectBehind.all(app, endpoint, most - places.length, dueAtMs));
+      if (places.length === most) return places;
     }
+    return this.#selectFree.all(app, endpoint, most, this.#leases.takenJson(endpoint, taken));
   }
 
-  #moveCursor(endpoint: string, { dueAtMs, sequence }: FoundJob): void {
-    const cursor = this.#cursors.get(endpoint) ?? START;
-    if (dueAtMs > cursor.dueAtMs || (dueAtMs === cursor.dueAtMs && sequence > cursor.sequence))
-      this.#cursors.set(endpoint, { dueAtMs, sequence });
+  #moveCursor(endpoint: string, { dueAtMs, sequence }: PlaceInLine): void {
+    const cursor = this.#cursors.get(endpoint);
+    const isBehind =
+      cursor === undefined ||
+      dueAtMs > cursor.dueAtMs ||
+      (dueAtMs === cursor.dueAtMs && sequence > cursor.sequence);
+    if (isBehind) this.#cursors.set(endpoint, { dueAtMs, sequence });
   }
 
-  /** Buries those that are not. */
-  #readable(endpoint: string, rows: readonly JobRow[], nowMs: number): FoundJob[] {
-    const found: FoundJob[] = [];
-    for (const row of rows) {
-      const parsed = parseJob(row.job);
+  /** The jobs in the order of taking, under the token of the lease to come; undefined when one had to be buried. */
+  #readAll(taken: readonly TakenJob[], nowMs: number): LeasedJob[] | undefined {
+    const found = new Map<number, LeasedJob>();
+    let areAllReadable = true;
+    for (const row of this.#read.all(JSON.stringify(taken.map(({ sequence }) => sequence)))) {
+      const parsed = parseJob(row.job, row.body);
       if ("fault" in parsed) {
+        areAllReadable = false;
         this.#dead.bury(row.seq, parsed.fault, undefined, nowMs);
         continue;
       }
-      found.push({
-        sequence: row.seq,
-        endpoint,
-        dueAtMs: row.due_at,
+      found.set(row.seq, {
+        lease: { sequence: row.seq, token: this.#leases.nextToken },
         job: parsed.job,
         attempts: row.attempts,
         spentMs: row.spent_ms,
         firstAttemptAtMs: row.first_attempt_at ?? undefined,
       });
     }
-    return found;
+    if (!areAllReadable) return undefined;
+    return taken.flatMap(({ sequence }) => found.get(sequence) ?? []);
   }
 
   /** Takes more of them until its turn comes. */
@@ -297,10 +301,11 @@ export class SqliteJobQueue implements JobQueue {
   #settleAll(settling: readonly Settling[]): boolean[] {
     const nowMs = this.#clock.now();
     const seen = new Set<number>();
+    const rows = new Map<number, boolean>();
     const done: number[] = [];
     const settled = settling.map(({ lease, outcome }) => {
       const { sequence } = lease;
-      const held = seen.has(sequence) ? "no" : this.#leases.holds(lease);
+      const held = seen.has(sequence) ? "no" : this.#leases.holds(lease, rows);
       if (held === "no") return false;
       seen.add(sequence);
       if (outcome.kind === "delivered") {

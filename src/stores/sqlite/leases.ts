@@ -58,7 +58,8 @@ export class Leases {
   readonly #own = new Map<number, OwnJob>();
   /** By row: our jobs in it that are in the table still, delivered or not. */
   readonly #rows = new Map<number, Set<number>>();
-  #othersJson = "[]";
+  /** What other processes have. */
+  #others: readonly number[] = [];
   #doneJobs = 0;
   /** Tokens of two processes differ, and so do two leases of one. */
   #lastToken = (1 + crypto.getRandomValues(new Uint16Array(1))[0]!) * 2 ** 32;
@@ -99,9 +100,9 @@ export class Leases {
     return this.#doneJobs;
   }
 
-  /** What other processes have, as a JSON list. */
-  get othersJson(): string {
-    return this.#othersJson;
+  /** Whether other processes have any. */
+  get hasOthers(): boolean {
+    return this.#others.length > 0;
   }
 
   /**
@@ -109,15 +110,19 @@ export class Leases {
    * any endpoint.
    */
   takenJson(endpoint: string, about: readonly TakenJob[] = []): string {
-    const taken: number[] = [];
+    const taken: number[] = [...this.#others];
     for (const job of about) if (job.endpoint === endpoint) taken.push(job.sequence);
     for (const jobs of this.#rows.values()) {
       for (const sequence of jobs) {
         if (this.#own.get(sequence)?.endpoint === endpoint) taken.push(sequence);
       }
     }
-    if (this.#othersJson === "[]") return JSON.stringify(taken);
-    return JSON.stringify([...taken, ...(JSON.parse(this.#othersJson) as number[])]);
+    return JSON.stringify(taken);
+  }
+
+  /** The token that `take` will give. */
+  get nextToken(): number {
+    return this.#lastToken + 1;
   }
 
   /** (T) Answers the token. */
@@ -170,11 +175,13 @@ export class Leases {
     }
   }
 
-  /** (T) `late`: the lease has ended, but nobody has had the job since. */
-  holds(lease: Lease): "yes" | "late" | "no" {
+  /** (T) `late`: the lease has ended, but nobody has had the job since. `rows`: what this transaction knows of them. */
+  holds(lease: Lease, rows: Map<number, boolean>): "yes" | "late" | "no" {
     const job = this.#openJob(lease);
     if (job === undefined) return "no";
-    if (this.#isRow(job.row)) return "yes";
+    const isRow = rows.get(job.row) ?? this.#isRow(job.row);
+    rows.set(job.row, isRow);
+    if (isRow) return "yes";
     return this.#isFree.get(lease.sequence, job.takenAtMs) === null ? "no" : "late";
   }
 
@@ -246,7 +253,7 @@ export class Leases {
       if (this.#rows.has(token)) alive.add(token);
       else others.push(...(JSON.parse(jobs) as number[]));
     }
-    this.#othersJson = JSON.stringify(others);
+    this.#others = others;
     for (const row of this.#rows.keys()) if (!alive.has(row)) this.#rows.delete(row);
   }
 

@@ -17,7 +17,8 @@ export const DELAYED = 1;
  *   channels, members   who was where when the process was last heard of
  *   events              what happened and is not settled yet; handled: for which webhooks it is in a job already
  *   ownership           who may settle events: the epoch fences off whoever owned the partition before
- *   jobs                due (0) or delayed (1); a job that is delivered is gone
+ *   jobs                due (0) or delayed (1); a job that is delivered is gone. Its body stands beside it (or, where that
+ *                       is null, in it)
  *   leases              who has which jobs until when; `jobs` is a JSON list of their seq
  *   done                jobs that are delivered, as JSON lists of their seq, for as long as they are not deleted yet
  *   dead_letters        given up
@@ -54,7 +55,7 @@ CREATE TABLE jobs (
   state INTEGER NOT NULL DEFAULT 0, due_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,
   waiting_since INTEGER NOT NULL,
   attempts INTEGER NOT NULL DEFAULT 0, spent_ms INTEGER NOT NULL DEFAULT 0, first_attempt_at INTEGER,
-  job TEXT NOT NULL
+  job TEXT NOT NULL, body TEXT
 );
 CREATE INDEX jobs_due ON jobs (app, endpoint, due_at, seq, version) WHERE state = 0;
 CREATE INDEX jobs_delayed ON jobs (due_at) WHERE state = 1;
@@ -65,7 +66,8 @@ CREATE TABLE done (seq INTEGER PRIMARY KEY, jobs TEXT NOT NULL);
 CREATE TABLE paused (endpoint TEXT PRIMARY KEY, reason TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE dead_letters (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  id TEXT NOT NULL, app TEXT NOT NULL, endpoint TEXT NOT NULL, version INTEGER NOT NULL, job TEXT NOT NULL,
+  id TEXT NOT NULL, app TEXT NOT NULL, endpoint TEXT NOT NULL, version INTEGER NOT NULL,
+  job TEXT NOT NULL, body TEXT,
   reason TEXT NOT NULL, attempts INTEGER NOT NULL, at INTEGER NOT NULL
 );
 CREATE INDEX dead_letters_id ON dead_letters (id);
