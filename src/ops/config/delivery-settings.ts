@@ -44,8 +44,8 @@ export const sender = z.strictObject({
       .default(3 * DAY_MS),
     {
       about:
-        "A job that faults of ours (such as name resolution) or a pause have kept from being tried for this long becomes a " +
-        "dead letter.",
+        "A webhook that faults of ours (such as name resolution) have kept from being tried becomes a dead letter when it " +
+        "is this old. One that waits for a paused endpoint to be resumed does not.",
       unit: "ms",
     },
   ),

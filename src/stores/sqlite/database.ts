@@ -15,8 +15,8 @@ export class DatabaseFault extends Error {
 const CHECKED_UP_TO_BYTES = 256 * 1024 * 1024;
 /** Pages that many jobs share stay in memory between commits. */
 const CACHE_KIB = 16 * 1024;
-/** 16 MB of log: the longer it may grow, the more changes of one page are copied to the file as one. */
-const CHECKPOINT_PAGES = 4_000;
+/** 8 MB of log. The longer it may grow, the more changes of a page are copied as one, and the longer that takes: 15 ms. */
+const CHECKPOINT_PAGES = 2_000;
 /** Of the start alone: another process may be creating the tables at this moment. */
 const OPEN_TIMEOUT_MS = 5_000;
 
