@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { systemClock } from "../../channels/ports/clock.ts";
 import type { LoadedConfig } from "../../ops/config/load.ts";
+import type { Settings } from "../../ops/config/settings.ts";
 import { VERSION } from "../../ops/version.ts";
 import { buildJob } from "../../packager/job-builder.ts";
 import { Packager } from "../../packager/packager.ts";
@@ -33,7 +34,7 @@ export function makeSender(
     tls: senderTls,
   });
   return new Sender({
-    settings: settings.sender,
+    settings: { ...settings.sender, stopTimeoutMs: stopTimeoutMs(settings) },
     queue: store.queue,
     log: store.deliveries,
     transport,
@@ -42,6 +43,16 @@ export function makeSender(
     random: Math.random,
     senderVersion: VERSION,
   });
+}
+
+/** For the queue to take the last outcomes, and the database to be closed. */
+const CLOSING_MS = 500;
+
+/** The sender stops behind the channels ring, where there is one, within the same deadline. */
+function stopTimeoutMs({ roles, sender, drain }: Settings): number {
+  if (!roles.includes("channels")) return sender.stopTimeoutMs;
+  const leftMs = drain.deadlineMs - drain.noticeMs - drain.windowMs - CLOSING_MS;
+  return Math.min(sender.stopTimeoutMs, Math.max(0, leftMs));
 }
 
 /** A webhook that nothing happened for, so that its receiver can be tried. It is sent once. */

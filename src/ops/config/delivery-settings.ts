@@ -52,7 +52,8 @@ export const sender = z.strictObject({
   stopTimeoutMs: noted(milliseconds(0).max(60_000).default(5_000), {
     about:
       "After SIGTERM, how long requests under way may take; then they are broken off, and the jobs sent again by another " +
-      "process or after the start. Must be less than `drain.deadlineMs`; where it is not given, at most half of that.",
+      "process or after the start. Must be less than `drain.deadlineMs`; where it is not given, at most half of that. A process " +
+      "that has channels too grants no more than the deadline leaves behind `drain.noticeMs` and `drain.windowMs`.",
     unit: "ms",
   }),
   allowedNetworks: noted(z.array(network()).default([]), {
