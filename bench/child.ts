@@ -14,7 +14,7 @@ export interface ChildOptions {
 }
 
 const running = new Set<Child>();
-const leftovers = new Set<string>();
+const leftovers = new Set<() => Promise<void>>();
 let endedCpuUs = 0;
 
 /** A process that this program started, pinned to a core. It is stopped whatever way the program ends. */
@@ -119,7 +119,12 @@ function launcher(core: number): string[] {
 
 /** A directory to delete when the program ends. */
 export function removeAtEnd(directory: string): void {
-  leftovers.add(directory);
+  atEnd(() => rm(directory, { recursive: true, force: true }));
+}
+
+/** Work for when the program ends, and all children have. */
+export function atEnd(work: () => Promise<void>): void {
+  leftovers.add(work);
 }
 
 export function killAll(): void {
@@ -128,9 +133,7 @@ export function killAll(): void {
 
 export async function cleanUp(): Promise<void> {
   await Promise.all([...running].map((child) => child.stop()));
-  await Promise.all(
-    [...leftovers].map((directory) => rm(directory, { recursive: true, force: true })),
-  );
+  await Promise.all([...leftovers].map((work) => work()));
   leftovers.clear();
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 const BENCH = import.meta.dirname;
 const BUILD = join(BENCH, ".build");
 
-export type CProgram = "load" | "limit";
+export type CProgram = "load" | "limit" | "sink";
 
 const compiled = new Map<CProgram, Promise<string>>();
 

@@ -3,7 +3,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Child } from "./child.ts";
 import type { Message } from "./request-file.ts";
 
-export type ContestantName = "ringmaster" | "ringmaster, counting" | "soketi" | "limit";
+export type ContestantName =
+  | "ringmaster"
+  | "ringmaster, counting"
+  | "soketi"
+  | "limit"
+  | "clown"
+  | "keep-alive clown"
+  | "bare POST";
 
 export interface Server {
   readonly child: Child;

@@ -13,10 +13,11 @@ export interface Options {
 
 export const USAGE = `usage: npm run bench -- [workload…] [options]
 
-workloads: fanout, burst, publish, idle, connect, latency (all of them when none is named)
+workloads: fanout, burst, publish, idle, connect, latency, webhooks, pipeline, isolation, quota (all when none is named)
 
   --quick              fewer rounds and operations: for a look, not for a figure to quote
-  --only NAME[,NAME]   only these contestants: ringmaster, soketi, limit
+  --only NAME[,NAME]   only these contestants: ringmaster, soketi, limit; of webhooks ringmaster, clown,
+                       "keep-alive clown", "bare POST"
   --block              let the load generator sleep between deliveries, so that the server pays for waking it
   --json FILE          write every round's figures to FILE as well
   --help

@@ -1,28 +1,38 @@
 import type { Bench } from "./bench.ts";
-import { Session } from "./session.ts";
-import type { Contestant, ContestantName } from "./contestant.ts";
+import type { ContestantName } from "./contestant.ts";
 
 /** What came out of a contestant: a value per round, and the reason if it did not get through all of them. */
 export interface Outcome<T> {
-  readonly contestant: ContestantName;
+  readonly contestant: string;
   readonly rounds: T[];
   failure: string | null;
 }
 
-export interface RoundPlan<T> {
-  readonly contestants: readonly Contestant[];
+/** A contestant that runs, with whatever measures it. */
+export interface Measurable {
+  close(): Promise<void>;
+  /** The error with what the contestant said meanwhile, if it is gone. */
+  describe(error: unknown): string;
+}
+
+export interface RoundPlan<C extends { readonly name: string }, S extends Measurable, T> {
+  readonly contestants: readonly C[];
   readonly rounds: number;
+  open(contestant: C): Promise<S>;
   /** Before the first round: opens sockets and lets the JIT see the work. */
-  prepare(session: Session): Promise<void>;
-  measure(session: Session, round: number): Promise<T>;
+  prepare(session: S): Promise<void>;
+  measure(session: S, round: number): Promise<T>;
 }
 
 /**
  * Every contestant in a fresh process, all of them alive at once, taking turns: A B C A B C. Whatever else happens on the
  * machine then hits all of them alike.
  */
-export async function takeTurns<T>(bench: Bench, plan: RoundPlan<T>): Promise<Outcome<T>[]> {
-  const sessions: { session: Session; outcome: Outcome<T> }[] = [];
+export async function takeTurns<C extends { readonly name: string }, S extends Measurable, T>(
+  bench: Bench,
+  plan: RoundPlan<C, S, T>,
+): Promise<Outcome<T>[]> {
+  const sessions: { session: S; outcome: Outcome<T> }[] = [];
   const outcomes: Outcome<T>[] = [];
   try {
     for (const contestant of plan.contestants) {
@@ -30,7 +40,7 @@ export async function takeTurns<T>(bench: Bench, plan: RoundPlan<T>): Promise<Ou
       outcomes.push(outcome);
       bench.progress(`${contestant.name}: start and warm up`);
       try {
-        const session = await Session.open(contestant, bench.block);
+        const session = await plan.open(contestant);
         sessions.push({ session, outcome });
         await attempt(session, outcome, () => plan.prepare(session));
       } catch (error) {
@@ -40,7 +50,7 @@ export async function takeTurns<T>(bench: Bench, plan: RoundPlan<T>): Promise<Ou
     for (let round = 0; round < plan.rounds; round++) {
       for (const { session, outcome } of sessions) {
         if (outcome.failure !== null) continue;
-        bench.progress(`${session.name}: round ${round + 1} of ${plan.rounds}`);
+        bench.progress(`${outcome.contestant}: round ${round + 1} of ${plan.rounds}`);
         await attempt(session, outcome, async () => {
           outcome.rounds.push(await plan.measure(session, round));
         });
@@ -53,7 +63,7 @@ export async function takeTurns<T>(bench: Bench, plan: RoundPlan<T>): Promise<Ou
 }
 
 async function attempt<T>(
-  session: Session,
+  session: Measurable,
   outcome: Outcome<T>,
   work: () => Promise<void>,
 ): Promise<void> {

@@ -3,22 +3,42 @@ import type { Workload } from "./workload.ts";
 import { LOAD_CORE, cleanUp, killAll } from "./child.ts";
 import { compile } from "./compile.ts";
 import type { Contestant } from "./contestant.ts";
+import { BARE_POST } from "./contestants/bare-post.ts";
+import { CLOWN, KEEP_ALIVE_CLOWN } from "./contestants/clown.ts";
 import { LIMIT } from "./contestants/limit.ts";
+import { RINGMASTER_SENDER } from "./contestants/ringmaster-sender.ts";
 import { RINGMASTER } from "./contestants/ringmaster.ts";
 import { SOKETI } from "./contestants/soketi.ts";
 import { Surroundings, machineFacts } from "./machine.ts";
 import { USAGE, readOptions } from "./options.ts";
+import type { Sender } from "./sender.ts";
 import { type Section, reached } from "./section.ts";
 import { sectionLines, tableHead } from "./table.ts";
 import { BURSTS } from "./workloads/burst.ts";
 import { CONNECT } from "./workloads/connect.ts";
 import { FANOUT } from "./workloads/fanout.ts";
 import { IDLE } from "./workloads/idle.ts";
+import { ISOLATION } from "./workloads/isolation.ts";
 import { LATENCY } from "./workloads/latency.ts";
+import { PIPELINE } from "./workloads/pipeline.ts";
 import { PUBLISH } from "./workloads/publish.ts";
+import { QUOTA } from "./workloads/quota.ts";
+import { WEBHOOKS } from "./workloads/webhooks.ts";
 
-const WORKLOADS: readonly Workload[] = [FANOUT, BURSTS, PUBLISH, IDLE, CONNECT, LATENCY];
+const WORKLOADS: readonly Workload[] = [
+  FANOUT,
+  BURSTS,
+  PUBLISH,
+  IDLE,
+  CONNECT,
+  LATENCY,
+  WEBHOOKS,
+  PIPELINE,
+  ISOLATION,
+  QUOTA,
+];
 const CONTESTANTS: readonly Contestant[] = [RINGMASTER, SOKETI, LIMIT];
+const SENDERS: readonly Sender[] = [RINGMASTER_SENDER, CLOWN, KEEP_ALIVE_CLOWN, BARE_POST];
 
 const INTERRUPTED = 130;
 
@@ -29,13 +49,23 @@ async function main(): Promise<number> {
     return 0;
   }
   const workloads = pick(WORKLOADS, options.workloads, "workload");
-  const contestants = pick(CONTESTANTS, options.only, "contestant");
+  const chosen = pick<Contestant | Sender>(
+    [...CONTESTANTS, ...SENDERS],
+    options.only,
+    "contestant",
+  );
   if (navigator.hardwareConcurrency < 2)
     throw new Error("needs two cores: one for the server, one for the load");
   pinToLoadCore();
-  await Promise.all([compile("load"), compile("limit")]);
+  await Promise.all([compile("load"), compile("limit"), compile("sink")]);
 
-  const bench: Bench = { contestants, quick: options.quick, block: options.block, progress };
+  const bench: Bench = {
+    contestants: CONTESTANTS.filter((contestant) => chosen.includes(contestant)),
+    senders: SENDERS.filter((sender) => chosen.includes(sender)),
+    quick: options.quick,
+    block: options.block,
+    progress,
+  };
   const facts = await machineFacts();
   print([
     ...facts,
@@ -70,7 +100,7 @@ function pick<T extends { readonly name: string }>(
   for (const name of names) {
     if (!all.some((candidate) => candidate.name === name)) {
       throw new Error(
-        `no ${what} is called ${name}; there are ${all.map((candidate) => candidate.name).join(", ")}`,
+        `no ${what} is called ${name}; there are ${[...new Set(all.map((candidate) => candidate.name))].join(", ")}`,
       );
     }
   }

@@ -1,6 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
 import type { Contestant, ContestantName, Server } from "./contestant.ts";
 import { Load, type Measurement, type RunMode } from "./load.ts";
+import { refuseHelpers } from "./lone-process.ts";
 import { CREDENTIALS } from "./pusher-api.ts";
 import { type Message, type Request, withRequestFile } from "./request-file.ts";
 
@@ -84,13 +84,4 @@ export interface PublishPlan {
   readonly deliveriesPerMessage: number;
   readonly mode: RunMode;
   channelOf(request: number): string;
-}
-
-/** CPU time is read from one process: work that is handed to another one would go uncounted. */
-async function refuseHelpers(pid: number): Promise<void> {
-  for (const task of await readdir(`/proc/${pid}/task`)) {
-    const children = await readFile(`/proc/${pid}/task/${task}/children`, "utf8").catch(() => "");
-    if (children.trim() !== "")
-      throw new Error(`it runs other processes (${children.trim()}), which are not measured`);
-  }
 }

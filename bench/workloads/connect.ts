@@ -1,4 +1,5 @@
 import type { Bench } from "../bench.ts";
+import { Session } from "../session.ts";
 import type { Workload } from "../workload.ts";
 import { COUNTING_RINGMASTER, RINGMASTER } from "../contestants/ringmaster.ts";
 import { ratioGoal } from "../goal.ts";
@@ -20,11 +21,12 @@ interface Round {
 export const CONNECT: Workload = {
   name: "connect",
   async run(bench: Bench): Promise<Section[]> {
-    const outcomes = await takeTurns<Round>(bench, {
+    const outcomes = await takeTurns(bench, {
       contestants: bench.contestants.flatMap((contestant) =>
         contestant === RINGMASTER ? [RINGMASTER, COUNTING_RINGMASTER] : [contestant],
       ),
       rounds: bench.quick ? 2 : 5,
+      open: (contestant) => Session.open(contestant, bench.block),
       async prepare(session) {
         await session.connect(SOCKETS, CHANNELS);
         await session.load.close();

@@ -1,5 +1,5 @@
 import type { Bench } from "../bench.ts";
-import { CHANNEL_PREFIX, type Session } from "../session.ts";
+import { CHANNEL_PREFIX, Session } from "../session.ts";
 import type { Workload } from "../workload.ts";
 import { ratioGoal } from "../goal.ts";
 import type { Measurement } from "../load.ts";
@@ -20,6 +20,7 @@ export const FANOUT: Workload = {
     const outcomes = await takeTurns(bench, {
       contestants: bench.contestants,
       rounds: bench.quick ? 3 : 9,
+      open: (contestant) => Session.open(contestant, bench.block),
       async prepare(session) {
         await session.connect(SOCKETS, 1);
         await warmUpPublishing(session);

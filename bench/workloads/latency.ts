@@ -59,6 +59,7 @@ async function runLayout(bench: Bench, rooms: Rooms): Promise<Section> {
   const outcomes = await takeTurns(bench, {
     contestants,
     rounds: bench.quick ? 2 : 5,
+    open: (contestant) => Session.open(contestant, bench.block),
     async prepare(session) {
       await session.connect(SOCKETS, rooms.channels);
       await warmUpPublishing(session);

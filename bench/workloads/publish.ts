@@ -1,4 +1,5 @@
 import type { Bench } from "../bench.ts";
+import { Session } from "../session.ts";
 import type { Workload } from "../workload.ts";
 import { ratioGoal } from "../goal.ts";
 import type { Measurement } from "../load.ts";
@@ -17,6 +18,7 @@ export const PUBLISH: Workload = {
     const outcomes = await takeTurns(bench, {
       contestants: bench.contestants,
       rounds: bench.quick ? 3 : 9,
+      open: (contestant) => Session.open(contestant, bench.block),
       async prepare(session) {
         await publishToNobody(session, 20_000);
       },
