@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { Database } from "bun:sqlite";
 import { APPLICATION_ID, SCHEMA_VERSION, createSchema } from "./schema.ts";
@@ -26,7 +26,11 @@ const OPEN_TIMEOUT_MS = 5_000;
  */
 export function openDatabase(file: string, durability: Durability): Database {
   try {
-    if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    if (file !== ":memory:") {
+      mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+      // What customers' events say is in it. SQLite gives its other files the same mode.
+      closeSync(openSync(file, "a", 0o600));
+    }
     const db = new Database(file, { create: true });
     try {
       prepare(db, file, durability);
