@@ -84,11 +84,11 @@ test("MemoryJobQueue keeps nothing of jobs and endpoints that are done", async (
 test("MemoryJobQueue asks for room of those endpoints alone that have something for it", async () => {
   const jobs = new MemoryJobs(new FakeClock());
   const [queue, desk] = [new MemoryJobQueue(jobs), new MemoryJobDesk(jobs)];
-  jobs.add(["leased", "paused", "due"].map((webhookId) => testJob({ webhookId })));
-  await leaseFrom(queue, { room: (endpointId) => (endpointId === "1/leased" ? 1 : 0) });
+  jobs.add(["leased", "resumed", "paused", "due"].map((webhookId) => testJob({ webhookId })));
+  await leaseFrom(queue, { room: (endpointId) => (/leased|resumed/.test(endpointId) ? 1 : 0) });
   await desk.pause("1/paused", "by hand");
-  await desk.pause("1/leased", "by hand");
-  await desk.resume("1/leased");
+  await desk.pause("1/resumed", "by hand");
+  await desk.resume("1/resumed");
   const asked: string[] = [];
   await leaseFrom(queue, { max: 9, room: (endpointId) => asked.push(endpointId) });
   expect(new Set(asked)).toEqual(new Set(["1/due"]));

@@ -22,6 +22,7 @@ export interface Pause {
 }
 
 export interface QueueFigures {
+  /** Without those of paused endpoints: more senders would not help them. */
   readonly due: number;
   readonly leased: number;
   readonly delayed: number;

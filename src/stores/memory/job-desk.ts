@@ -29,9 +29,7 @@ export class MemoryJobDesk implements JobDesk {
         continue;
       }
       due += endpoint.due.size + endpoint.newer.size;
-      const [first] = endpoint.due.values();
-      const [firstNewer] = endpoint.newer.values();
-      for (const job of [first, firstNewer])
+      for (const job of [endpoint.due.first, endpoint.newer.first])
         if (job !== undefined) oldestDueAtMs = Math.min(oldestDueAtMs, job.dueAtMs);
     }
     const oldestDueMs = Math.round(now - oldestDueAtMs);

@@ -67,7 +67,7 @@ export class MemoryJobQueue implements JobQueue {
   expire(endpointId: string, sinceMs: number, reason: string): Promise<number> {
     this.#jobs.wake();
     const now = this.#jobs.clock.now();
-    const due = this.#jobs.endpoint(endpointId)?.due.values() ?? [];
+    const due = this.#jobs.endpoint(endpointId)?.due ?? [];
     const overdue = Array.from(due).filter(
       ({ job, waitsSinceMs }) => now - Math.max(sinceMs, waitsSinceMs) > job.retryWindowMs,
     );

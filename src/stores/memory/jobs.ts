@@ -6,6 +6,7 @@ import type { Lease, LeasedJob } from "../../sender/ports/job-queue.ts";
 import { DeadLetterBox } from "./dead-letter-box.ts";
 import { DueHints } from "./due-hints.ts";
 import { DueLine } from "./due-line.ts";
+import { LinkedList } from "./linked-list.ts";
 import {
   readJob,
   type MemoryEndpoint,
@@ -91,7 +92,7 @@ export class MemoryJobs {
 
   /** Leases the job that has been due for longest; undefined when none is. */
   lease({ due }: MemoryEndpoint, leaseMs: number): LeasedJob | undefined {
-    const [stored] = due.values();
+    const stored = due.first;
     if (stored === undefined) return undefined;
     const token = ++this.#lastToken;
     this.#withdraw(stored);
@@ -196,6 +197,8 @@ export class MemoryJobs {
       dueAtMs: this.clock.elapsedMs(),
       token: undefined,
       leasedAtMs: 0,
+      before: undefined,
+      after: undefined,
     };
     this.#bySequence.set(job.sequence, job);
     this.#ids.add(job.id);
@@ -212,10 +215,10 @@ export class MemoryJobs {
     const { endpoint } = job;
     job.state = "due";
     if (job.isNewer) {
-      endpoint.newer.set(job.sequence, job);
+      endpoint.newer.add(job);
       return;
     }
-    endpoint.due.set(job.sequence, job);
+    endpoint.due.add(job);
     if (endpoint.pause === undefined) this.line.add(endpoint);
   }
 
@@ -235,7 +238,7 @@ export class MemoryJobs {
       this.#waiting.delete(job);
       return;
     }
-    endpoint.due.delete(job.sequence);
+    endpoint.due.delete(job);
     if (endpoint.due.size === 0) this.line.delete(endpoint);
   }
 }
@@ -247,8 +250,8 @@ function emptyEndpoint(id: string): MemoryEndpoint {
     appId: id.slice(0, slash),
     webhookId: id.slice(slash + 1),
     url: "",
-    due: new Map(),
-    newer: new Map(),
+    due: new LinkedList(),
+    newer: new LinkedList(),
     leased: 0,
     delayed: 0,
     dead: 0,

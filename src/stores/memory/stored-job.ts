@@ -1,5 +1,6 @@
 import { JOB_VERSION, parseJob, type Job } from "../../protocol/job.ts";
 import type { Pause } from "../../sender/ports/job-desk.ts";
+import type { Linked, LinkedList } from "./linked-list.ts";
 
 /** A job's text, and what whoever put it says it is. */
 export interface RawJob {
@@ -22,7 +23,7 @@ export interface ReadJob {
 }
 
 /** A job in the queue. Durations are measured by the clock that never goes back; what people see is wall time. */
-export interface StoredJob extends ReadJob {
+export interface StoredJob extends ReadJob, Linked<StoredJob> {
   readonly sequence: number;
   readonly endpoint: MemoryEndpoint;
   /** Wall time from which its retry window counts at the earliest. */
@@ -46,10 +47,10 @@ export interface MemoryEndpoint {
   readonly webhookId: string;
   /** Of its newest job. */
   url: string;
-  /** By sequence, in the order in which they became due. */
-  readonly due: Map<number, StoredJob>;
-  /** Those of them that are for a newer sender. */
-  readonly newer: Map<number, StoredJob>;
+  /** In the order in which they became due. */
+  readonly due: LinkedList<StoredJob>;
+  /** Due as well, but for a newer sender. */
+  readonly newer: LinkedList<StoredJob>;
   leased: number;
   delayed: number;
   dead: number;
