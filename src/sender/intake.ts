@@ -27,12 +27,11 @@ export class Intake {
   #isOpen = true;
   #isLooking = false;
   #mustLookAgain = false;
-  /** What the engine was last told to take at most. */
+  /** What the engine was last told to take at most; Infinity if it did not ask. */
   #max = 0;
   /** Whether it asked for anybody's room, which it does for those that have something due. */
   #wasAskedForRoom = false;
   #isQueueEmpty = false;
-  #wasHinted = false;
   #lastTurnMs: number;
 
   constructor(
@@ -80,12 +79,6 @@ export class Intake {
     this.#isOpen = false;
   }
 
-  /** Something may have become due. */
-  hint(): void {
-    this.#isQueueEmpty = false;
-    this.#wasHinted = true;
-  }
-
   async look(): Promise<void> {
     this.#mustLookAgain = true;
     if (this.#isLooking) return;
@@ -114,7 +107,6 @@ export class Intake {
     this.#wasAskedForRoom = false;
     // Until the answer says so, for a slot that is freed meanwhile may be one that the engine has not seen.
     this.#isQueueEmpty = false;
-    this.#wasHinted = false;
     let jobs: readonly LeasedJob[];
     try {
       jobs = await queue.lease(this.#request);
@@ -123,9 +115,7 @@ export class Intake {
       this.#noteTurn();
     }
     settlements.giveUp();
-    this.#isQueueEmpty = !this.#wasAskedForRoom && this.#max > 0 && !this.#wasHinted;
-    // It may have had more than it was let take.
-    if (jobs.length >= this.#max && this.#max > 0) this.#mustLookAgain = true;
+    this.#isQueueEmpty = !this.#wasAskedForRoom && this.#max > 0;
     for (const leased of jobs) this.#begin(leased, askedAtMs);
   }
 

@@ -141,8 +141,6 @@ export class Judge {
     try {
       await queue.pause(lane.endpointId, "410 Gone");
     } catch (error) {
-      // The next that is told so has it paused.
-      lane.pausedAtMs = -Infinity;
       this.#outage.failed(error);
     }
   }

@@ -68,10 +68,7 @@ export class Sender {
   start(): void {
     if (this.#state !== "new") return;
     this.#state = "running";
-    this.#endHints = this.#dependencies.queue.onDue(() => {
-      this.#intake.hint();
-      void this.#look();
-    });
+    this.#endHints = this.#dependencies.queue.onDue(() => void this.#look());
     this.#turn();
   }
 

@@ -76,7 +76,10 @@ describe("senders that share a queue", () => {
       fc.asyncProperty(
         fc.nat(),
         limits,
-        fc.array(fc.record({ what: trouble, afterMs: fc.nat(20_000) }), { maxLength: 6 }),
+        fc.array(fc.record({ what: trouble, afterMs: fc.nat(20_000) }), {
+          maxLength: 6,
+          size: "max",
+        }),
         fc.integer({ min: 1, max: 2 }),
         async (seed, bounds, troubles, processes) => {
           const clock = new FakeClock();

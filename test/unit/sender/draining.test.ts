@@ -118,6 +118,21 @@ describe("a sender that drains", () => {
     expect(ring.messages("info")).toEqual(["the job queue works again"]);
   });
 
+  test("waits for the queue to take what it gives back", async () => {
+    const ring = new SenderRing({ settings: { stopTimeoutMs: 1_000 } });
+    ring.add("1/w", { timeoutMs: 30_000 });
+    await happened();
+    ring.troubled.gate("settle").shut();
+    const drain = watched(ring.sender.drain());
+    await ring.run(4_000);
+    expect(ring.transport.aborts).toBe(1);
+    expect(drain.isDone).toBe(false);
+    ring.troubled.gate("settle").open();
+    await happened();
+    expect(drain.isDone).toBe(true);
+    expect(ring.messages("warn")).toEqual([]);
+  });
+
   test("does not wait for ever for a queue that fails, or does not answer", async () => {
     for (const trouble of ["fail", "hang"] as const) {
       const ring = new SenderRing({ settings: { stopTimeoutMs: 5_000 } });
@@ -160,11 +175,13 @@ describe("a sender that is closed", () => {
   test("in the middle of an outage leaves no timer behind either", async () => {
     const ring = new SenderRing();
     ring.add("1/w", { timeoutMs: 1_000 });
+    ring.add("2/w", { timeoutMs: 6_000 });
     await happened();
     ring.troubled.failAll();
     await ring.run(3_000);
     await ring.sender.close();
-    await ring.run(100);
+    // The second is cut off only now, and the queue does not take that either.
+    await ring.run(10_000);
     expect(ring.clock.pending).toBe(0);
   });
 

@@ -32,6 +32,7 @@ describe("the figures", () => {
     expect(deliveryAgeSeconds.counts[deliveryAgeSeconds.bounds.indexOf(5)]).toBe(1);
     // Made on a machine whose clock is ahead.
     expect(deliveryAgeSeconds.counts[0]).toBe(1);
+    expect(ring.log.recorded.map(({ ageMs }) => ageMs)).toEqual([4_000, 0]);
   });
 
   test("put an observation on a bound below it, and one beyond the last apart", async () => {

@@ -159,6 +159,27 @@ describe("an endpoint that keeps failing", () => {
     expect(ring.sender.figures().apps[0]!.buried).toBe(ring.queue.dead.length);
   });
 
+  test("has the queue searched for such jobs by failed probes alone", async () => {
+    const ring = await failing(3);
+    ring.addMany(20);
+    expect(ring.troubled.called("expire")).toBe(0);
+    await ring.run(40_000);
+    expect(ring.troubled.called("expire")).toBe(ring.transport.requests.length - 3);
+    expect(ring.troubled.called("expire")).toBe(3);
+  });
+
+  test("is probed again at once when the address guard refused the probe, which tells nothing of it", async () => {
+    const ring = await failing(3);
+    ring.transport.at(urlOf("1/w"), () => ({ reply: failure("address") }));
+    ring.addMany(5);
+    await ring.run(6_000);
+    expect(ring.queue.dead.length).toBeGreaterThanOrEqual(5);
+    ring.transport.at(urlOf("1/w"), () => OK);
+    ring.add();
+    await ring.run(500);
+    expect(ring.state()).toMatchObject({ breaker: "closed" });
+  });
+
   test("has nothing buried because the wall clock jumped while it was down", async () => {
     const ring = await failing(3);
     ring.addMany(20, "1/w", { createdAtMs: ring.clock.now() + 86_400_000 });

@@ -159,10 +159,35 @@ describe("a job that is leased once more while it is under way here", () => {
     expect(ring.queue.leased).toBe(0);
   });
 
+  test("is given back when the old lease was in time after all", async () => {
+    const ring = new SenderRing();
+    ring.add("1/w", { timeoutMs: 30_000 });
+    await happened();
+    ring.troubled.gate("settle").shut();
+    ring.transport.open[0]!.end(status(500));
+    await happened();
+    // The queue has noted the failure, and the job is due again, before we know of it.
+    ring.clock.jumpWall(3_600_000);
+    await ring.run(1_000);
+    expect(ring.queue.leased).toBe(1);
+    ring.transport.at(URL, () => ({ reply: status(200) }));
+    ring.troubled.gate("settle").open();
+    await ring.run(500);
+    expect(ring.queue.outcomes.map(({ outcome }) => outcome.kind)).toEqual([
+      "retry",
+      "returned",
+      "delivered",
+    ]);
+    expect(ring.log.recorded.map(({ attempt }) => attempt)).toEqual([1, 2]);
+  });
+
   test("has its new lease renewed", async () => {
     const ring = await jumped();
+    const other = new SenderRing({ clock: ring.clock, queue: ring.queue });
+    // So that nobody but the other one can take it up.
+    ring.troubled.gate("lease").shut();
     await ring.run(25_000);
-    expect(ring.queue.leased).toBe(1);
-    expect(ring.transport.requests).toHaveLength(1);
+    expect(other.transport.requests).toEqual([]);
+    expect(ring.sender.figures().leasesLost).toBe(1);
   });
 });
