@@ -12,8 +12,9 @@ const ID_DIGITS = 32;
  * One webhook, ready to be sent: signed with the app's key, and told from every other by an id that the same endpoint and
  * events always give.
  *
- * The body's events stand in the order of the log. The header `ringmaster-sequence` has their places in it: a receiver
- * that keeps the highest it has seen of a channel is never misled by a delivery that was retried and came late.
+ * The body's events stand in the order of the log. The header `ringmaster-sequence` has their places in it: of two events
+ * about the same thing (a channel's being occupied, one member, one count) the one with the higher number is the newer,
+ * however late the other was delivered.
  */
 export function buildJob(
   appId: string,

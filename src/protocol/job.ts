@@ -46,7 +46,9 @@ export function parseJob(json: string, bodyBeside: string | null = null): Parsed
   if (typeof value !== "object" || value === null) return { fault: "the job is no JSON object" };
   const job = value as Record<string, unknown>;
   if (bodyBeside !== null) job["body"] = bodyBeside;
-  if (job["version"] !== JOB_VERSION) return { fault: "the job has another version" };
+  const { version } = job;
+  if (!Number.isInteger(version) || (version as number) < 1 || (version as number) > JOB_VERSION)
+    return { fault: "the job has another version" };
   for (const field of ["id", "appId", "webhookId", "url", "body"]) {
     if (typeof job[field] !== "string") return { fault: `the job's ${field} is no text` };
   }

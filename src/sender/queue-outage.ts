@@ -57,7 +57,7 @@ export class QueueOutage {
     this.#cancelWait?.();
     this.#cancelWait = undefined;
     const lastedMs = Math.round(clock.elapsedMs() - this.#beganAtMs);
-    logger.info({ durationMs: lastedMs }, "the job queue works again");
+    logger.info({ lastedMs: lastedMs }, "the job queue works again");
   }
 
   close(): void {

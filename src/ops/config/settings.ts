@@ -51,12 +51,12 @@ const proxy = z.strictObject({
 
 const ops = z.strictObject({
   host: noted(host("0.0.0.0"), {
-    about: "Address that `/healthz`, `/readyz` and `/metrics` listen on.",
+    about: "Address that `/healthz`, `/readyz`, `/metrics` and the admin API listen on.",
     right: HOST_RIGHT,
   }),
   port: noted(port().default(9_601), {
     about:
-      "Port of `/healthz`, `/readyz` and `/metrics`. 0 takes a free one; null means that nobody serves them.",
+      "Port of `/healthz`, `/readyz`, `/metrics` and the admin API. 0 takes a free one; null means that nobody serves them.",
   }),
   adminToken: noted(
     secretEntry(z.string().regex(/^[!-~]{16,}$/))
