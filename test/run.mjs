@@ -32,10 +32,11 @@ const RUNNERS = {
   e2e: inNode,
   browser: inNode,
   soak: inNode,
+  crash: inNode,
 };
 const SETS = {
   fast: ["unit", "property", "conformance", "architecture", "fuzz", "e2e"],
-  all: ["browser", "soak"],
+  all: ["browser", "soak", "crash"],
 };
 
 const [wanted = "fast", ...parts] = process.argv.slice(2);

@@ -28,6 +28,7 @@ export function openDatabase(file: string, durability: Durability): Database {
   try {
     if (file !== ":memory:") {
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+      inspect(file);
       // What customers' events say is in it. SQLite gives its other files the same mode.
       closeSync(openSync(file, "a", 0o600));
     }
@@ -41,7 +42,27 @@ export function openDatabase(file: string, durability: Durability): Database {
     }
   } catch (error) {
     if (error instanceof DatabaseFault) throw error;
-    throw new DatabaseFault(faultOf(file, error), { cause: error });
+    throw new DatabaseFault(openingFault(file, error), { cause: error });
+  }
+}
+
+/**
+ * Throws before a byte is changed: the file may be somebody else's, or what is left to rescue. A connection that may write
+ * would change the format of the first, and copy the log into the second on closing it.
+ */
+function inspect(file: string): void {
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size === 0) return;
+  const db = new Database(file, { readonly: true });
+  try {
+    db.exec(`PRAGMA busy_timeout = ${OPEN_TIMEOUT_MS}`);
+    if (size <= CHECKED_UP_TO_BYTES) {
+      const found = db.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
+      if (found?.quick_check !== "ok") throw damaged(file, found?.quick_check ?? "no answer");
+    }
+    if (hasTables(db)) checkOwner(db, file);
+  } finally {
+    db.close();
   }
 }
 
@@ -52,25 +73,27 @@ function prepare(db: Database, file: string, durability: Durability): void {
   // Freed pages are used again, and what the log holds is no secret of other users: no need to overwrite it.
   db.exec("PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY;");
   db.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-  if (file !== ":memory:" && statSync(file).size <= CHECKED_UP_TO_BYTES) {
-    const found = db.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
-    if (found?.quick_check !== "ok") throw damaged(file, found?.quick_check ?? "no answer");
-  }
   db.transaction(() => migrate(db, file)).immediate();
   // From here on a lock is waited for without holding up the event loop: see GroupCommit.
   db.exec("PRAGMA busy_timeout = 0");
 }
 
 function migrate(db: Database, file: string): void {
-  const version = pragma(db, "user_version");
-  const owner = pragma(db, "application_id");
-  const tables =
-    db.query<{ n: number }, []>("SELECT count(*) AS n FROM sqlite_schema").get()?.n ?? 0;
-  if (tables === 0) return createSchema(db);
-  if (owner !== APPLICATION_ID)
+  // Another process may have made them since they were looked at, or a newer one changed them.
+  if (hasTables(db)) checkOwner(db, file);
+  else createSchema(db);
+}
+
+function hasTables(db: Database): boolean {
+  return db.query("SELECT 1 FROM sqlite_schema LIMIT 1").get() !== null;
+}
+
+function checkOwner(db: Database, file: string): void {
+  if (pragma(db, "application_id") !== APPLICATION_ID)
     throw new DatabaseFault(
       `${file} is the database of another program; give another database.file`,
     );
+  const version = pragma(db, "user_version");
   if (version > SCHEMA_VERSION) {
     throw new DatabaseFault(
       `${file} was written by a newer Ringmaster (tables of version ${version}, this one knows ${SCHEMA_VERSION}); ` +
@@ -83,7 +106,8 @@ function pragma(db: Database, name: string): number {
   return Number(Object.values(db.query(`PRAGMA ${name}`).get() as object)[0]);
 }
 
-function faultOf(file: string, error: unknown): string {
+/** What is wrong with a file that could not be opened, and what to do about it. */
+export function openingFault(file: string, error: unknown): string {
   const code = codeOf(error);
   const message = error instanceof Error ? error.message : String(error);
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return damaged(file, message).message;
@@ -92,9 +116,10 @@ function faultOf(file: string, error: unknown): string {
   return `${file} cannot be opened (${message}); give a database.file in a folder of a local disk that can be written`;
 }
 
+/** The finding may be of several lines, where a message is one. */
 function damaged(file: string, finding: string): DatabaseFault {
   return new DatabaseFault(
-    `${file} is damaged (${finding}); restore a backup, or move the file away together with its -wal and -shm to start ` +
+    `${file} is damaged (${finding.replaceAll(/\s+/g, " ")}); restore a backup, or move the file away together with its -wal and -shm to start ` +
       "with an empty one: webhooks that were waiting in it are lost then (docs/operations.md tells how to rescue them)",
   );
 }

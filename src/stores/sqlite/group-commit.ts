@@ -22,6 +22,8 @@ const TRANSIENT =
 const BUSY_RETRY_MS = 2;
 const MAX_RETRY_MS = 2_000;
 const TROUBLE_AFTER_MS = 3_000;
+/** The last that a process does may hold up its event loop: what is not written now is lost. */
+const FLUSH_TIMEOUT_MS = 2_000;
 
 /**
  * Writes many small changes in few transactions.
@@ -71,12 +73,17 @@ export class GroupCommit {
     });
   }
 
-  /** Writes what waits, now; false if it could not be. */
+  /** Writes what waits, now, and waits for others' locks; false if it could not be. */
   flush(): boolean {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#isScheduled = false;
-    return this.#commit();
+    this.#db.run(`PRAGMA busy_timeout = ${FLUSH_TIMEOUT_MS}`);
+    try {
+      return this.#commit();
+    } finally {
+      this.#db.run("PRAGMA busy_timeout = 0");
+    }
   }
 
   #schedule(): void {

@@ -151,8 +151,8 @@ export class SqliteJobQueue implements JobQueue {
     let token: number | undefined;
     let finished: number[] | undefined;
     await this.#commits.write(() => {
-      if (token !== undefined) this.#leases.forget(token);
-      [leased, token] = [undefined, undefined];
+      this.#leases.forget(token);
+      [leased, token, finished] = [undefined, undefined, undefined];
       const nowMs = this.#clock.now();
       // Whoever could not be read is buried, and takes nobody's place: the round begins again without it.
       while (leased === undefined) {
@@ -163,10 +163,14 @@ export class SqliteJobQueue implements JobQueue {
         if (taken.length === 0) return;
         leased = this.#readAll(taken, nowMs);
         if (leased === undefined) this.#beginAgain(taken);
-        else token = this.#leases.take(taken, nowMs, nowMs + request.leaseMs);
+        else {
+          const untilMs = nowMs + request.leaseMs;
+          token = this.#leases.take(taken, nowMs, untilMs, this.#clock.elapsedMs());
+        }
       }
     });
-    if (finished !== undefined) this.#leases.swept(finished, this.#clock.now());
+    this.#leases.looked();
+    if (finished !== undefined) this.#leases.swept(finished, this.#clock.elapsedMs());
     return leased ?? [];
   }
 

@@ -7,6 +7,8 @@ interface OwnJob {
   readonly token: number;
   readonly endpoint: string;
   readonly takenAtMs: number;
+  /** The same in elapsed time: a clock that is set makes nobody work longer. */
+  readonly takenAtElapsedMs: number;
   /** The row of `leases` in which it stands: that of its token until it was renewed apart from others. */
   row: number;
   /** It is not settled. */
@@ -38,8 +40,8 @@ const FORGET_AFTER_MS = 10 * 60_000;
 /**
  * Who has which jobs. What this process has it knows by heart; what others have it reads.
  *
- * Methods marked (T) run inside a transaction of the caller's, which may be run again from its start: apart from `take`,
- * whose traces `forget` removes, they change nothing but the database. The others are for when it is committed.
+ * Methods marked (T) run inside a transaction of the caller's, which may be run again from its start: apart from `look`
+ * and `take`, whose traces `forget` removes, they change nothing but the database. The others are for when it is committed.
  */
 export class Leases {
   readonly #insert: Statement;
@@ -59,6 +61,8 @@ export class Leases {
   /** By row: our jobs in it that are in the table still, delivered or not. */
   readonly #rows = new Map<number, Set<number>>();
   /** What other processes have. */
+  /** Rows of ours that the transaction under way did not find: they are over if it comes to its end. */
+  readonly #gone = new Set<number>();
   #others: readonly number[] = [];
   #doneJobs = 0;
   /** Tokens of two processes differ, and so do two leases of one. */
@@ -112,7 +116,8 @@ export class Leases {
   takenJson(endpoint: string, about: readonly TakenJob[] = []): string {
     const taken: number[] = [...this.#others];
     for (const job of about) if (job.endpoint === endpoint) taken.push(job.sequence);
-    for (const jobs of this.#rows.values()) {
+    for (const [row, jobs] of this.#rows) {
+      if (this.#gone.has(row)) continue;
       for (const sequence of jobs) {
         if (this.#own.get(sequence)?.endpoint === endpoint) taken.push(sequence);
       }
@@ -126,17 +131,20 @@ export class Leases {
   }
 
   /** (T) Answers the token. */
-  take(jobs: readonly TakenJob[], nowMs: number, untilMs: number): number {
+  take(jobs: readonly TakenJob[], nowMs: number, untilMs: number, elapsedMs: number): number {
     const sequences = jobs.map(({ sequence }) => sequence);
     const token = this.#insertRow(sequences, nowMs, untilMs);
     this.#rows.set(token, new Set(sequences));
+    const taken = { token, takenAtMs: nowMs, takenAtElapsedMs: elapsedMs, row: token };
     for (const { sequence, endpoint } of jobs)
-      this.#own.set(sequence, { token, endpoint, takenAtMs: nowMs, row: token, isOpen: true });
+      this.#own.set(sequence, { ...taken, endpoint, isOpen: true });
     return token;
   }
 
-  /** The transaction in which they were taken did not come to its end. */
-  forget(token: number): void {
+  /** The transaction that looked, and took these if any, did not come to its end. */
+  forget(token: number | undefined): void {
+    this.#gone.clear();
+    if (token === undefined) return;
     for (const sequence of this.#rows.get(token) ?? []) this.#own.delete(sequence);
     this.#rows.delete(token);
   }
@@ -225,10 +233,11 @@ export class Leases {
     return finished;
   }
 
-  swept(finished: readonly number[], nowMs: number): void {
+  swept(finished: readonly number[], elapsedMs: number): void {
     for (const row of finished) this.#rows.delete(row);
-    for (const [sequence, { isOpen, row, takenAtMs }] of this.#own) {
-      if (isOpen && (this.#rows.has(row) || nowMs - takenAtMs < FORGET_AFTER_MS)) continue;
+    for (const [sequence, { isOpen, row, takenAtElapsedMs }] of this.#own) {
+      const isRecent = elapsedMs - takenAtElapsedMs < FORGET_AFTER_MS;
+      if (isOpen && (this.#rows.has(row) || isRecent)) continue;
       this.#rows.get(row)?.delete(sequence);
       this.#own.delete(sequence);
     }
@@ -254,7 +263,12 @@ export class Leases {
       else others.push(...(JSON.parse(jobs) as number[]));
     }
     this.#others = others;
-    for (const row of this.#rows.keys()) if (!alive.has(row)) this.#rows.delete(row);
+    for (const row of this.#rows.keys()) if (!alive.has(row)) this.#gone.add(row);
+  }
+
+  looked(): void {
+    for (const row of this.#gone) this.#rows.delete(row);
+    this.#gone.clear();
   }
 
   #insertRow(sequences: readonly number[], nowMs: number, untilMs: number): number {

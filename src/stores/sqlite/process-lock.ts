@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { codeOf } from "./database.ts";
+import { codeOf, DatabaseFault, openingFault } from "./database.ts";
 
 /**
  * A right that one process of the machine has at a time. The system takes it back the moment that the process is gone,
@@ -17,18 +17,19 @@ export class ProcessLock {
     return this.#held !== undefined;
   }
 
-  /** True when this process has it now; false while another has. */
+  /** True when this process has it now; false while another has. Throws `DatabaseFault` where there can be no such file. */
   acquire(): boolean {
     if (this.#held !== undefined) return true;
-    const db = new Database(this.#file, { create: true });
+    let db: Database | undefined;
     try {
+      db = new Database(this.#file, { create: true });
       db.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
       this.#held = db;
       return true;
     } catch (error) {
-      db.close();
+      db?.close();
       if (codeOf(error).startsWith("SQLITE_BUSY")) return false;
-      throw error;
+      throw new DatabaseFault(openingFault(this.#file, error), { cause: error });
     }
   }
 

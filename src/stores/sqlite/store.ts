@@ -43,6 +43,7 @@ export class SqliteStore {
   readonly #changes: ChangePoll;
   readonly #channelsLock: ProcessLock;
   readonly #packagerLock: ProcessLock;
+  #isClosed = false;
 
   /** Throws `DatabaseFault`. */
   constructor({ file, durability, commitIntervalMs, clock, log }: StoreOptions) {
@@ -94,6 +95,8 @@ export class SqliteStore {
 
   /** Writes what waits, and lets go of the file. False when something could not be written. */
   close(): boolean {
+    if (this.#isClosed) return true;
+    this.#isClosed = true;
     const isWritten = this.#commits.flush();
     this.#changes.close();
     this.#commits.close();

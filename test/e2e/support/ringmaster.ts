@@ -11,8 +11,8 @@ import { Scrape } from "./metrics.ts";
 import { DEADLINE_MS, within } from "./wait.ts";
 
 /** The tests are run from the repository's root: what runs is not where the sources are. */
-const ROOT = process.cwd();
-const BUN = join(
+export const ROOT = process.cwd();
+export const BUN = join(
   dirname(createRequire(join(ROOT, "package.json")).resolve("bun/package.json")),
   "bin",
   "bun.exe",
@@ -69,6 +69,7 @@ export class Ringmaster {
   opsPort = 0;
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   #hasExited = false;
+  #wasKilled = false;
 
   private constructor(options: RingmasterOptions) {
     this.folder = mkdtempSync(join(tmpdir(), "ringmaster-e2e-"));
@@ -161,13 +162,21 @@ export class Ringmaster {
     if (!this.#hasExited) process.kill(this.pid, signal);
   }
 
+  /** Ends it at this instant, as the system does when memory is short: it gets to do nothing more. */
+  async kill(): Promise<void> {
+    this.#wasKilled = true;
+    this.signal("SIGKILL");
+    await within("the server is gone", this.exited);
+  }
+
   /**
    * Ends it as a supervisor does and checks that it went well: exit code 0, and nothing in the log that is an error
-   * unless the test says that it is meant to be there.
+   * unless the test says that it is meant to be there. Does nothing to one that was killed.
    */
   async stop({
     expectedErrors = [],
   }: { readonly expectedErrors?: readonly string[] } = {}): Promise<void> {
+    if (this.#wasKilled) return;
     try {
       this.signal("SIGTERM");
       const { code, signal } = await within("the server ends after SIGTERM", this.exited);

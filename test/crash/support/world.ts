@@ -1,0 +1,141 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Ringmaster } from "../../e2e/support/ringmaster.ts";
+import { eventually } from "../../e2e/support/wait.ts";
+import { webhookConfig } from "../../e2e/support/webhook-server.ts";
+import { Crowd } from "./crowd.ts";
+import { Customer, type Tally } from "./customer.ts";
+
+/** The figures of the queue are counted once a second: an answer that is older says nothing of now. */
+const FIGURES_LAST_MS = 1_100;
+/** The leases of who was killed last take ten seconds to end, and what failed then waits for seconds more. */
+const EMPTY_WITHIN_MS = 60_000;
+
+/** Three customers with a thousand channels, and a folder that outlives the processes which serve them. */
+export class World {
+  readonly customers: readonly Customer[];
+  readonly #crowds: readonly Crowd[];
+  readonly #servers: Ringmaster[] = [];
+  readonly #dataDir: string;
+  readonly #port: number;
+
+  private constructor(
+    customers: readonly Customer[],
+    crowds: readonly Crowd[],
+    dataDir: string,
+    port: number,
+  ) {
+    this.customers = customers;
+    this.#crowds = crowds;
+    this.#dataDir = dataDir;
+    this.#port = port;
+  }
+
+  static async open(): Promise<World> {
+    const port = await freePort();
+    const [batching, single, mixed] = await Promise.all([
+      Customer.open(true, [{ temper: "healthy" }, { temper: "slow" }]),
+      Customer.open(false, [{ temper: "healthy" }, { temper: "failing" }]),
+      Customer.open(true, [{ temper: "failing" }, { temper: "slow", channelPrefix: "presence-" }]),
+    ]);
+    const crowds = [
+      new Crowd(batching, port, { channels: 400, visitors: 24 }),
+      new Crowd(single, port, { channels: 200, visitors: 12 }),
+      new Crowd(mixed, port, { channels: 400, visitors: 24 }),
+    ];
+    const dataDir = mkdtempSync(join(tmpdir(), "ringmaster-crash-"));
+    return new World([batching, single, mixed], crowds, dataDir, port);
+  }
+
+  /** Starts a process on the folder; resolves when it is ready. */
+  async start(roles = "channels,packager,sender"): Promise<Ringmaster> {
+    const server = this.launch(roles);
+    const ended = server.exited.then(({ code }) => {
+      throw new Error(`a server ended with ${code}: ${JSON.stringify(server.log.all)}`);
+    });
+    const ready = await Promise.race([server.logged("ready"), ended]);
+    server.opsPort = Number(ready["opsPort"]);
+    return server;
+  }
+
+  launch(roles = "channels,packager,sender"): Ringmaster {
+    const server = Ringmaster.launch({
+      config: webhookConfig(this.customers.map(({ app }) => app.entry)),
+      dataDir: this.#dataDir,
+      flags: { "--roles": roles, "--port": String(this.#port) },
+    });
+    this.#servers.push(server);
+    return server;
+  }
+
+  /** The crowd comes to rest, the server tells all that it owes, and every customer knows exactly what is true. */
+  async verify(server: Ringmaster): Promise<Tally> {
+    const truths = await Promise.all(this.#crowds.map((crowd) => crowd.rest()));
+    await nothingOwed(server);
+    const tally = { events: 0, webhooks: 0, deliveries: 0 };
+    for (const [place, customer] of this.customers.entries()) {
+      const told = customer.verify(truths[place] ?? new Map());
+      tally.events += told.events;
+      tally.webhooks += told.webhooks;
+      tally.deliveries += told.deliveries;
+    }
+    return tally;
+  }
+
+  /** Error lines of all processes there were. */
+  errors(): string[] {
+    return this.#servers.flatMap(({ log, stderr }) => [
+      ...log.all
+        .filter(({ level }) => level === "error" || level === "fatal")
+        .map((line) => JSON.stringify(line)),
+      ...(stderr === "" ? [] : [stderr]),
+    ]);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#crowds.map((crowd) => crowd.leave()));
+    for (const server of this.#servers) server.signal("SIGKILL");
+    await Promise.all(this.#servers.map(({ exited }) => exited));
+    await Promise.all(this.customers.map((customer) => customer.close()));
+    rmSync(this.#dataDir, { recursive: true, force: true });
+  }
+}
+
+async function nothingOwed(server: Ringmaster): Promise<void> {
+  let emptySinceMs = Number.POSITIVE_INFINITY;
+  let last = "";
+  const isEmpty = async (): Promise<boolean> => {
+    const scrape = await server.metrics();
+    const figures = {
+      events: scrape.sum("ringmaster_webhook_events"),
+      waiting: scrape.sum("ringmaster_database_waiting_changes"),
+      due: scrape.sum("ringmaster_webhook_jobs", { state: "due" }),
+      leased: scrape.sum("ringmaster_webhook_jobs", { state: "leased" }),
+      delayed: scrape.sum("ringmaster_webhook_jobs", { state: "delayed" }),
+      dead: scrape.sum("ringmaster_webhook_jobs", { state: "dead" }),
+    };
+    last = JSON.stringify(figures);
+    return Object.values(figures).every((figure) => figure === 0);
+  };
+  const hasBeenEmpty = async (): Promise<boolean> => {
+    if (await isEmpty()) emptySinceMs = Math.min(emptySinceMs, performance.now());
+    else emptySinceMs = Number.POSITIVE_INFINITY;
+    return performance.now() - emptySinceMs > FIGURES_LAST_MS;
+  };
+  await eventually("nothing is owed any more", hasBeenEmpty, EMPTY_WITHIN_MS).catch(
+    (error: unknown) => {
+      throw new Error(`${String(error)}; left: ${last}`, { cause: error });
+    },
+  );
+}
+
+/** One that every process of the test may have in turn: clients do not ask where the server has gone. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
