@@ -1,14 +1,21 @@
-import { getCACertificates } from "node:tls";
 import type { Clock } from "./ports/clock.ts";
 import type { AddressGuard } from "./address-guard.ts";
-import { readAnswer } from "./answer.ts";
-import { destinationOf, type Destination } from "./destination.ts";
-import { BROKEN_OFF, fetchFault, type FailureResult, type FetchFault } from "./fetch-fault.ts";
-import { LruMap } from "./lru-map.ts";
+import { replyOf } from "./answer.ts";
+import { AMBIGUOUS, connectErrorOf } from "./http/connect-error.ts";
+import {
+  connectionFault,
+  mayHaveBeenDead,
+  type ConnectionFault,
+  type FailureResult,
+} from "./http/connection-fault.ts";
+import { ConnectionPool } from "./http/connection-pool.ts";
+import type { Break, Carried, Peer } from "./http/connection.ts";
+import { requestText, type RequestText } from "./http/request-text.ts";
+import type { TlsIdentity } from "./http/tls-peer.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
+import { Routes, type Place } from "./routes.ts";
 import type { Transport, WebhookReply, WebhookRequest } from "./transport.ts";
 import { UnderWay, type Exchange } from "./under-way.ts";
-import { judgeAddresses, type Ways } from "./ways.ts";
 
 export interface HttpTransportOptions {
   readonly clock: Clock;
@@ -16,48 +23,28 @@ export interface HttpTransportOptions {
   readonly guard: AddressGuard;
   /** Of Ringmaster, for the `user-agent` header. */
   readonly version: string;
-  /** PEM. */
-  readonly tls?: {
-    /** Authorities that are trusted beside the public ones. */
-    readonly ca: string | null;
-    /** Shown to receivers that ask who we are; both or neither. */
-    readonly cert: string | null;
-    readonly key: string | null;
-  };
+  readonly tls?: TlsIdentity;
 }
 
-/** What is kept for an origin. */
-interface Route {
-  readonly session: Bun.FetchSession;
-  ways: Ways;
-  /** Until then a connection may be kept that the receiver has closed meanwhile. */
-  keptUntilMs: number;
-}
-
-const MAX_URLS = 10_000;
-const MAX_ORIGINS = 10_000;
-/** Below what most servers and load balancers allow (60 s), above the pauses of an endpoint in use. */
-const KEEP_IDLE_SECONDS = 30;
-/** Bun's timer for it is coarse, and late by up to two steps of 4 s. */
-const KEPT_AT_MOST_MS = (KEEP_IDLE_SECONDS + 8) * 1_000;
 /** A connection that was dead already breaks within a round trip; one that breaks later may have carried the request. */
 const DEAD_ALREADY_MS = 1_000;
 /** An answer so young shows that this machine has a way out. */
 const WAY_OUT_SHOWN_MS = 30_000;
 
-const NOT_JUDGED: Ways = { addresses: [], ways: [], refusal: "" };
-type Tried =
-  | { readonly reply: WebhookReply; readonly fault?: never }
-  | { readonly fault: FetchFault; readonly reply?: never };
+const INVALID_REQUEST = "the request could not be made; is a header invalid?";
+const BROKEN_OFF = {
+  timeout: "no complete answer in time",
+  shutdown: "the sender was stopped before the answer came",
+};
 
 /**
- * Sends webhooks by Bun's fetch, to the addresses that the guard has judged: the name in the URL is replaced by the
- * address, and stands in the `host` header and in the TLS handshake, where the certificate is verified for it.
+ * Sends webhooks over connections of its own, to the addresses that the guard has judged. The URL's name stands in the `host`
+ * header and in the TLS handshake, where the certificate is verified for it.
  *
- * Connections are kept and used again, each for one origin only: Bun keeps them per session, and every origin has its own.
- * A try that ended before a connection came about goes on to the next address of the name. One that broke at once, while
- * a connection may have been kept, is sent again on a new one: the receiver had closed the kept one before we wrote, and
- * if it had not, it gets the webhook twice, under one id. Nothing else is sent twice.
+ * Connections are kept and used again, each for one origin and one address only. A try that ended before a connection came
+ * about goes on to the next address of the name. One that broke at once and without a byte on a connection that had been
+ * kept is sent again on a new one: the receiver had closed the kept one before we wrote, and if it had not, it gets the
+ * webhook twice, under one id. Nothing else is sent twice.
  *
  * It goes to the receiver itself whatever proxy the environment names: with a proxy between, the address that was judged
  * would not be the one that is dialled.
@@ -65,167 +52,127 @@ type Tried =
 export class HttpTransport implements Transport {
   readonly #clock: Clock;
   readonly #resolver: Resolver;
-  readonly #guard: AddressGuard;
-  readonly #userAgent: string;
-  readonly #tls: Bun.TLSOptions;
+  readonly #routes: Routes;
   readonly #underWay: UnderWay;
-  readonly #destinations = new LruMap<string, Destination>(MAX_URLS);
-  readonly #routes = new LruMap<string, Route>(MAX_ORIGINS, ({ session }) => session.close());
+  readonly #pool: ConnectionPool;
   /** Sends that wait for a name, by the function that ends their wait. */
   readonly #waits = new Set<() => void>();
   #answeredAtMs = -Infinity;
 
+  /** Throws where what is configured for TLS cannot be read. */
   constructor({ clock, resolver, guard, version, tls }: HttpTransportOptions) {
     this.#clock = clock;
     this.#resolver = resolver;
-    this.#guard = guard;
-    this.#userAgent = `Ringmaster-Webhooks/${version}`;
-    const { ca = null, cert = null, key = null } = tls ?? {};
-    this.#tls = {
-      // A list that is given replaces the default one.
-      ...(ca === null ? {} : { ca: [...getCACertificates("default"), ca] }),
-      ...(cert === null || key === null ? {} : { cert, key }),
-    };
+    this.#routes = new Routes({ guard, userAgent: `Ringmaster-Webhooks/${version}`, tls });
     this.#underWay = new UnderWay(clock);
+    this.#pool = new ConnectionPool(clock);
   }
 
-  async send(request: WebhookRequest): Promise<WebhookReply> {
-    const destination = this.#destinationOf(request.url);
-    if (destination === undefined) return failure("address", "the URL is neither http nor https");
-    const found = destination.resolution ?? this.#resolver.resolve(destination.name);
-    const resolution = found instanceof Promise ? await this.#unlessAborted(found) : found;
-    if (resolution === undefined) return failure("shutdown", BROKEN_OFF.shutdown.detail);
-    if (resolution.fault !== undefined)
-      return failure("dns", `${destination.name}: ${resolution.fault}`);
-
-    const route = this.#routeOf(destination);
-    if (route.ways.addresses !== resolution.addresses)
-      route.ways = judgeAddresses(this.#guard, destination, resolution.addresses);
-    const exchange = this.#underWay.begin(request.timeoutMs);
-    try {
-      return await this.#deliver(request, destination, route, exchange);
-    } finally {
-      this.#underWay.end(exchange);
-    }
+  send(request: WebhookRequest): Promise<WebhookReply> {
+    const place = this.#routes.placeOf(request.url);
+    if (place === undefined)
+      return Promise.resolve(failure("address", "the URL is neither http nor https"));
+    const { resolution, name } = place.destination;
+    const found = resolution ?? this.#resolver.resolve(name);
+    return found instanceof Promise
+      ? this.#deliverLater(request, place, found)
+      : this.#deliver(request, place, found);
   }
 
   abort(): void {
     for (const endWait of this.#waits) endWait();
     this.#underWay.breakAllOff();
-    for (const { session } of this.#routes.values()) session.close();
+    this.#pool.closeAll();
   }
 
-  /** To the name's addresses one after the other, as long as none of them can be connected to. */
-  async #deliver(
+  async #deliverLater(
     request: WebhookRequest,
-    destination: Destination,
-    route: Route,
-    exchange: Exchange,
+    place: Place,
+    resolving: Promise<Resolution>,
   ): Promise<WebhookReply> {
-    const { ways, refusal } = route.ways;
-    const init = this.#initOf(request, destination, route, exchange);
-    let failed: WebhookReply | undefined;
-    for (const { address, origin } of ways) {
-      const tried = await this.#post(`${origin}${destination.target}`, init, route, exchange);
-      if (tried.reply !== undefined) return tried.reply;
-      const { result, detail, isUnsent } = tried.fault;
-      // What one address shows of the receiver outweighs that we have no way to another.
-      if (failed === undefined || result !== "egress")
-        failed = failure(result, `${origin}: ${detail}`);
-      if (isUnsent || result === "timeout") this.#resolver.demote(destination.name, address);
-      if (!isUnsent) break;
-    }
-    return failed ?? failure("address", refusal);
+    const resolution = await this.#unlessAborted(resolving);
+    if (resolution === undefined) return failure("shutdown", BROKEN_OFF.shutdown);
+    return this.#deliver(request, place, resolution);
   }
 
-  /** Once, and once more where the first try met nothing but a kept connection that was dead. */
-  async #post(
-    url: string,
-    init: BunFetchRequestInit,
-    route: Route,
-    exchange: Exchange,
-  ): Promise<Tried> {
-    const startedMs = this.#clock.elapsedMs();
-    const mayMeetDead = startedMs < route.keptUntilMs;
-    const tried = await this.#fetch(url, init, route, exchange);
-    if (
-      !mayMeetDead ||
-      tried.fault?.isBroken !== true ||
-      this.#clock.elapsedMs() - startedMs >= DEAD_ALREADY_MS
-    )
-      return tried;
-    // What else is kept is as old; closing it makes sure that the second try meets none of it.
-    route.session.close();
-    route.keptUntilMs = -Infinity;
-    return this.#fetch(url, init, route, exchange);
-  }
-
-  async #fetch(
-    url: string,
-    init: BunFetchRequestInit,
-    route: Route,
-    exchange: Exchange,
-  ): Promise<Tried> {
-    let isAnswered = false;
+  /**
+   * To the name's addresses one after the other, as long as none of them can be connected to.
+   *
+   * On the way of nearly all requests, a kept connection and an answer, it is the only function that waits.
+   */
+  async #deliver(
+    { headers, body, timeoutMs }: WebhookRequest,
+    place: Place,
+    { addresses, fault: unresolved }: Resolution,
+  ): Promise<WebhookReply> {
+    const { destination, opening, route } = place;
+    const { name, authorization } = destination;
+    if (unresolved !== undefined) return failure("dns", `${name}: ${unresolved}`);
+    this.#routes.judge(place, addresses);
+    const text = requestText(opening, authorization, headers, body);
+    const exchange = this.#underWay.begin(timeoutMs);
     try {
-      const response = await fetch(url, init);
-      isAnswered = true;
-      const { reply, isWhole } = await readAnswer(response);
-      this.#answeredAtMs = this.#clock.elapsedMs();
-      if (isWhole) route.keptUntilMs = this.#answeredAtMs + KEPT_AT_MOST_MS;
-      return { reply };
-    } catch (error) {
-      if (exchange.brokenOff !== undefined) return { fault: BROKEN_OFF[exchange.brokenOff] };
-      const othersAnswer = this.#clock.elapsedMs() - this.#answeredAtMs < WAY_OUT_SHOWN_MS;
-      const fault = fetchFault(error, othersAnswer);
-      return { fault: isAnswered ? { ...fault, isBroken: false } : fault };
+      let failed: WebhookReply | undefined;
+      for (const { address, origin, peer } of route.ways) {
+        if (text === undefined) return failure("connection", `${origin}: ${INVALID_REQUEST}`);
+        const kept = this.#pool.take(peer);
+        const connection = kept ?? this.#pool.create(peer);
+        const startedMs = this.#clock.elapsedMs();
+        exchange.waitsFor = connection;
+        let carried = await connection.carry(text);
+        this.#pool.giveBack(connection);
+        if (carried.broken !== undefined && kept !== undefined)
+          carried = await this.#replace(carried.broken, text, peer, exchange, startedMs);
+        if (carried.answer !== undefined) {
+          this.#answeredAtMs = this.#clock.elapsedMs();
+          return replyOf(carried.answer);
+        }
+        const { result, detail, isUnsent } = await this.#faultOf(carried.broken, peer, exchange);
+        // What one address shows of the receiver outweighs that we have no way to another.
+        if (failed === undefined || result !== "egress")
+          failed = failure(result, `${origin}: ${detail}`);
+        if (isUnsent || result === "timeout") this.#resolver.demote(name, address);
+        if (!isUnsent || exchange.brokenOff !== undefined) break;
+      }
+      return failed ?? failure("address", route.refusal);
+    } finally {
+      this.#underWay.end(exchange);
     }
   }
 
-  #initOf(
-    { headers, body }: WebhookRequest,
-    { host, authorization }: Destination,
-    { session }: Route,
-    { signal }: Exchange,
-  ): BunFetchRequestInit {
-    return {
-      method: "POST",
-      headers: {
-        ...(authorization === undefined ? {} : { authorization }),
-        ...headers,
-        host,
-        "user-agent": this.#userAgent,
-      },
-      body,
-      redirect: "manual",
-      // Asks for no encoding, and unpacks none: a small body cannot become a large one.
-      decompress: false,
-      proxy: false,
-      session,
-      signal,
-    };
+  /** Sent once more, on a new connection, where the kept one was dead before. */
+  async #replace(
+    broken: Break,
+    text: RequestText,
+    peer: Peer,
+    exchange: Exchange,
+    startedMs: number,
+  ): Promise<Carried> {
+    const tookMs = this.#clock.elapsedMs() - startedMs;
+    if (exchange.brokenOff !== undefined || !mayHaveBeenDead(broken) || tookMs >= DEAD_ALREADY_MS)
+      return { broken };
+    const connection = this.#pool.create(peer);
+    exchange.waitsFor = connection;
+    const carried = await connection.carry(text);
+    this.#pool.giveBack(connection);
+    return carried;
   }
 
-  #destinationOf(url: string): Destination | undefined {
-    const known = this.#destinations.get(url);
-    if (known !== undefined) return known;
-    const destination = destinationOf(url);
-    if (destination !== undefined) this.#destinations.add(url, destination);
-    return destination;
-  }
-
-  #routeOf({ origin, isSecure, name, resolution }: Destination): Route {
-    const known = this.#routes.get(origin);
-    if (known !== undefined) return known;
-    // No name is asked for at an address, and its certificate is verified for the address.
-    const asked = resolution === undefined ? { serverName: name.replace(/\.$/, "") } : {};
-    const session = new Bun.FetchSession({
-      keepAlive: { idleTimeout: KEEP_IDLE_SECONDS },
-      ...(isSecure ? { tls: { ...this.#tls, ...asked } } : {}),
-    });
-    const route: Route = { session, ways: NOT_JUDGED, keptUntilMs: -Infinity };
-    this.#routes.add(origin, route);
-    return route;
+  async #faultOf(broken: Break, peer: Peer, exchange: Exchange): Promise<ConnectionFault> {
+    const isAmbiguous = broken.stage === "connecting" && broken.code === AMBIGUOUS;
+    const code =
+      isAmbiguous && exchange.brokenOff === undefined
+        ? await connectErrorOf(peer, exchange.signal)
+        : broken.code;
+    // What broke in the time that asking took, was known before.
+    if (exchange.brokenOff !== undefined && !(isAmbiguous && exchange.brokenOff === "timeout"))
+      return {
+        result: exchange.brokenOff,
+        detail: BROKEN_OFF[exchange.brokenOff],
+        isUnsent: false,
+      };
+    const othersAnswer = this.#clock.elapsedMs() - this.#answeredAtMs < WAY_OUT_SHOWN_MS;
+    return connectionFault({ ...broken, code }, othersAnswer);
   }
 
   /** Undefined when `abort` came first. */

@@ -1,16 +1,27 @@
 import type { Clock } from "./ports/clock.ts";
 
+/** What a request waits for. */
+export interface Breakable {
+  /** Ends the wait. */
+  close(): void;
+}
+
 /** One request that is under way, with all its tries. */
 export class Exchange {
   readonly deadlineMs: number;
-  readonly #controller = new AbortController();
+  /** What it waits for now. */
+  waitsFor: Breakable | undefined;
   #brokenOff: "timeout" | "shutdown" | undefined;
+  #controller: AbortController | undefined;
 
   constructor(deadlineMs: number) {
     this.deadlineMs = deadlineMs;
   }
 
+  /** For what ends its wait by a signal. Made when it is asked for: nearly no request needs it. */
   get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#brokenOff !== undefined) this.#controller.abort();
     return this.#controller.signal;
   }
 
@@ -21,7 +32,8 @@ export class Exchange {
 
   breakOff(why: "timeout" | "shutdown"): void {
     this.#brokenOff ??= why;
-    this.#controller.abort();
+    this.waitsFor?.close();
+    this.#controller?.abort();
   }
 }
 

@@ -5,7 +5,9 @@ import type { Destination } from "./destination.ts";
 export interface Way {
   /** As the resolver knows it. */
   readonly address: string;
-  /** Scheme, address and port: what stands in the URL in place of the name. */
+  /** The same, as it is dialled. */
+  readonly dial: string;
+  /** Scheme, address and port, for people. */
   readonly origin: string;
 }
 
@@ -31,7 +33,7 @@ export function judgeAddresses(
       continue;
     }
     const host = dial.includes(":") ? `[${dial}]` : dial;
-    ways.push({ address, origin: `${isSecure ? "https" : "http"}://${host}:${port}` });
+    ways.push({ address, dial, origin: `${isSecure ? "https" : "http"}://${host}:${port}` });
   }
   return { addresses, ways, refusal: `${name}: ${refusals.join("; ")}` };
 }

@@ -254,8 +254,8 @@ test("a name's addresses that pass are used, whatever others it has", () => {
   const destination = destinationOf("https://user:secret@hook.example.com:8443/path?secret")!;
   const addresses = ["10.0.0.1", "8.8.8.8", "::1", "2600::1"];
   expect(judgeAddresses(guard, destination, addresses).ways).toEqual([
-    { address: "8.8.8.8", origin: "https://8.8.8.8:8443" },
-    { address: "2600::1", origin: "https://[2600:0:0:0:0:0:0:1]:8443" },
+    { address: "8.8.8.8", dial: "8.8.8.8", origin: "https://8.8.8.8:8443" },
+    { address: "2600::1", dial: "2600:0:0:0:0:0:0:1", origin: "https://[2600:0:0:0:0:0:0:1]:8443" },
   ]);
 });
 

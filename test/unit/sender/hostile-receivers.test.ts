@@ -68,7 +68,6 @@ describe("too late is a receiver that", () => {
     ["owes the last chunk", saying(`${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n`)],
     ["asks for patience", saying("HTTP/1.1 100 Continue\r\n\r\n")],
     ["asks for patience for ever", dripping("", "HTTP/1.1 102 Processing\r\n\r\n")],
-    ["floods with patience", flooding("", "HTTP/1.1 100 Continue\r\n\r\n".repeat(500))],
     ["says something that is no HTTP yet", saying(new Uint8Array([0x15, 3, 1, 0, 2, 2, 0x46]))],
   ])("%s", async (_name, answer) => {
     const { outcome: ended, tookMs } = await outcome(answer, { timeoutMs: TIMEOUT_MS });
@@ -141,6 +140,9 @@ describe("broken is the connection to a receiver that", () => {
     ["says only a body", ending("<html>hello</html>", close)],
     ["has three hundred headers", saying(`HTTP/1.1 200 OK\r\n${"X-A: 1\r\n".repeat(300)}\r\n`)],
     ["never ends its headers", flooding("HTTP/1.1 200 OK\r\n", `X-A: ${"a".repeat(8_000)}\r\n`)],
+    ["floods with patience", flooding("", "HTTP/1.1 100 Continue\r\n\r\n".repeat(500))],
+    ["has one huge header", saying(`HTTP/1.1 200 OK\r\nX-A: ${"a".repeat(16_384)}\r\n\r\n`)],
+    ["folds a header", saying("HTTP/1.1 200 OK\r\nX-A: 1\r\n  2\r\nContent-Length: 0\r\n\r\n")],
     ["has a negative length", saying("HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok")],
     [
       "has a length beyond numbers",
@@ -201,10 +203,16 @@ describe("understood is a receiver that", () => {
       "answer 304",
     ],
     [
-      "has one huge header",
-      saying(`HTTP/1.1 200 OK\r\nX-A: ${"a".repeat(100_000)}\r\nContent-Length: 0\r\n\r\n`),
+      "has large headers",
+      saying(`HTTP/1.1 200 OK\r\nX-A: ${"a".repeat(16_000)}\r\nContent-Length: 0\r\n\r\n`),
       "answer 200",
     ],
+    [
+      "says its length twice",
+      saying("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok"),
+      "answer 200",
+    ],
+    ["gives no reason", saying("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"), "answer 200"],
     [
       "has a status of its own",
       saying("HTTP/1.1 999 Mine\r\nContent-Length: 0\r\n\r\n"),

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import type { TLSSocket } from "node:tls";
 import { afterAll, describe, expect, test } from "bun:test";
 import type { HttpTransportOptions } from "../../../src/sender/http-transport.ts";
 import { CertificateAuthority, type Certificate } from "../../support/certificate-authority.ts";
@@ -63,6 +64,36 @@ describe("over TLS a receiver", () => {
     expect(outcomeOf(await at("127.0.0.1", named.port))).toBe("failure tls");
   });
 
+  test("is asked for no name where the URL has an address", async () => {
+    await using receiver = await secure(authority.issue("IP:127.0.0.1"));
+    const url = `https://127.0.0.1:${receiver.port}/`;
+    expect(await localTransport({ tls: known }).send(webhook(url))).toEqual(DELIVERED);
+    expect(receiver.serverNames).toEqual([false]);
+  });
+
+  test("with a certificate for all names below one proves one label, no more and no less", async () => {
+    await using receiver = await secure(good);
+    const transport = localTransport({ tls: known });
+    const to = async (name: string) =>
+      outcomeOf(await transport.send(webhook(`https://${name}:${receiver.port}/`)));
+    expect(await to("a.many.example.com")).toBe("answer 200");
+    expect(await to("a.b.many.example.com")).toBe("failure tls");
+    expect(await to("many.example.com")).toBe("failure tls");
+    expect(receiver.heard).toHaveLength(1);
+  });
+
+  test("is verified whatever the environment says", async () => {
+    await using receiver = await secure(otherAuthority.issue("DNS:hook.example.com"));
+    await using misnamed = await secure(authority.issue("DNS:example.com"));
+    process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+    try {
+      await detailOf(receiver);
+      await detailOf(misnamed);
+    } finally {
+      delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+    }
+  });
+
   test("with a certificate for another name gets nothing", async () => {
     await using receiver = await secure(authority.issue("DNS:example.com,DNS:*.hook.example.com"));
     expect(await detailOf(receiver)).toBe("the certificate is for another name");
@@ -111,6 +142,10 @@ describe("over TLS a receiver", () => {
     const reply = await localTransport({ tls: known }).send(webhook(url));
     expect(outcomeOf(reply)).toBe("failure connection");
   });
+});
+
+test("a certificate of ours that cannot be read is noticed at the start", () => {
+  expect(() => localTransport({ tls: { ca: null, cert: "no PEM", key: "no PEM" } })).toThrow();
 });
 
 describe("a receiver that asks who we are", () => {
@@ -171,6 +206,42 @@ describe("TLS connections", () => {
     const url = `https://hook.example.com:${receiver.port}/`;
     for (let i = 0; i < 10; i++) expect(await transport.send(webhook(url))).toEqual(DELIVERED);
     expect(receiver.connections).toBe(10);
+  });
+
+  test("take a session up again, and then too only for the name that was verified", async () => {
+    const reused: boolean[] = [];
+    await using receiver = await Receiver.listen(
+      (heard) => {
+        reused.push((heard.socket as TLSSocket).isSessionReused());
+        saying("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")(heard);
+      },
+      { tls: good },
+    );
+    const transport = localTransport({ tls: known });
+    const url = `https://hook.example.com:${receiver.port}/`;
+    for (let i = 0; i < 4; i++) expect(await transport.send(webhook(url))).toEqual(DELIVERED);
+    expect(receiver.connections).toBe(4);
+    expect(reused).toEqual([false, true, true, true]);
+    const other = await transport.send(webhook(`https://other.example:${receiver.port}/`));
+    expect(outcomeOf(other)).toBe("failure tls");
+  });
+
+  test("carry a megabyte", async () => {
+    await using receiver = await secure(good);
+    const body = "0123456789".repeat(100_000);
+    const url = `https://hook.example.com:${receiver.port}/`;
+    const transport = localTransport({ tls: known });
+    for (let i = 0; i < 2; i++)
+      expect(await transport.send(webhook(url, { body }))).toEqual(DELIVERED);
+    expect(receiver.heard.map((heard) => heard.body === body)).toEqual([true, true]);
+  });
+
+  test("are closed when the sender is stopped", async () => {
+    await using receiver = await secure(good);
+    const transport = localTransport({ tls: known });
+    await transport.send(webhook(`https://hook.example.com:${receiver.port}/`));
+    transport.abort();
+    await receiver.until(() => receiver.open === 0);
   });
 
   test("carry answers that end with the connection", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import { DELIVERED, localTransport, outcomeOf, webhook } from "../../support/http-transport.ts";
-import { answering, Receiver, saying } from "../../support/receiver.ts";
+import { answering, Receiver, saying, type Heard } from "../../support/receiver.ts";
 
 /** A port at which nobody listens. */
 async function freePort(): Promise<number> {
@@ -76,6 +76,36 @@ describe("a request", () => {
       expect(receiver.heard).toEqual([]);
     },
   );
+
+  test("of a megabyte arrives whole, however slowly it is taken", async () => {
+    await using receiver = await Receiver.listen(answering(), {
+      onConnection: (socket) => {
+        socket.pause();
+        setTimeout(() => socket.resume(), 50);
+      },
+    });
+    const body = "0123456789ü".repeat(500_000);
+    const url = `http://hook.example.com:${receiver.port}/`;
+    const transport = localTransport();
+    for (let time = 0; time < 2; time++)
+      expect(await transport.send(webhook(url, { body }))).toEqual(DELIVERED);
+    expect(receiver.heard.map((heard) => heard.body === body)).toEqual([true, true]);
+    expect(receiver.connections).toBe(1);
+  });
+
+  test("that is answered before it is written whole has its answer, and its connection is given up", async () => {
+    await using receiver = await Receiver.listen(() => {}, {
+      onConnection: (socket) => {
+        socket.pause();
+        socket.write("HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n");
+      },
+    });
+    const url = `http://hook.example.com:${receiver.port}/`;
+    const body = "x".repeat(20_000_000);
+    expect(outcomeOf(await localTransport().send(webhook(url, { body })))).toBe("answer 413");
+    receiver.closeConnections();
+    await receiver.until(() => receiver.open === 0);
+  });
 
   test("goes to the receiver whatever proxy the environment names", async () => {
     await using receiver = await Receiver.listen(answering());
@@ -203,6 +233,56 @@ describe("connections", () => {
     const url = `http://hook.example.com:${receiver.port}/`;
     for (let i = 0; i < 10; i++) expect(await transport.send(webhook(url))).toEqual(DELIVERED);
     expect(receiver.connections).toBe(10);
+  });
+
+  test("on which a byte comes while they are idle are closed", async () => {
+    await using receiver = await Receiver.listen(answering());
+    const transport = localTransport();
+    const url = `http://hook.example.com:${receiver.port}/`;
+    expect(await transport.send(webhook(url))).toEqual(DELIVERED);
+    receiver.heard[0]!.socket.write("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
+    await receiver.until(() => receiver.open === 0);
+    expect(await transport.send(webhook(url))).toEqual(DELIVERED);
+    expect(receiver.connections).toBe(2);
+  });
+
+  test.each([
+    "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+  ])("are not kept where the answer does not want it: %j", async (answer) => {
+    await using receiver = await Receiver.listen(saying(answer));
+    const transport = localTransport();
+    const url = `http://hook.example.com:${receiver.port}/`;
+    for (let i = 0; i < 3; i++) expect(await transport.send(webhook(url))).toEqual(DELIVERED);
+    expect(receiver.connections).toBe(3);
+    await receiver.until(() => receiver.open === 0);
+  });
+
+  test("carry one webhook at a time", async () => {
+    const waiting: Heard[] = [];
+    await using receiver = await Receiver.listen((heard) => void waiting.push(heard));
+    const transport = localTransport();
+    const url = `http://hook.example.com:${receiver.port}/`;
+    for (let round = 1; round <= 2; round++) {
+      const sends = Array.from({ length: 10 }, () => transport.send(webhook(url)));
+      await receiver.until(() => waiting.length === 10);
+      expect(new Set(waiting.map(({ socket }) => socket)).size).toBe(10);
+      for (const heard of waiting.splice(0)) answering()(heard);
+      for (const send of sends) expect(await send).toEqual(DELIVERED);
+    }
+    expect(receiver.connections).toBe(10);
+  });
+
+  test("that break after the answer has begun are a failure, sent once", async () => {
+    await using receiver = await Receiver.listen((heard) => {
+      if (heard.place === 1) return answering()(heard);
+      heard.socket.write("HTTP/1.1 2", () => heard.socket.end());
+    });
+    const transport = localTransport();
+    const url = `http://hook.example.com:${receiver.port}/`;
+    expect(await transport.send(webhook(url))).toEqual(DELIVERED);
+    expect(outcomeOf(await transport.send(webhook(url)))).toBe("failure connection");
+    expect(receiver.heard).toHaveLength(2);
   });
 
   test("that break under the first webhook on them are a failure, sent once", async () => {
@@ -350,6 +430,14 @@ describe("whose fault it is", () => {
     const reply = await localTransport().send(webhook(url));
     expect(reply).toMatchObject({ kind: "failure", result: "refused" });
     expect(JSON.stringify(reply)).not.toContain("secret");
+  });
+
+  test("refused: nobody listens in IPv6 either", async () => {
+    await using receiver = await Receiver.listen(answering(), { host: "::1" });
+    const { port } = receiver;
+    await receiver[Symbol.asyncDispose]();
+    const reply = await localTransport().send(webhook(`http://[::1]:${port}/`));
+    expect(outcomeOf(reply)).toBe("failure refused");
   });
 
   test("egress: this machine has no way there", async () => {

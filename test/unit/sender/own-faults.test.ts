@@ -28,6 +28,17 @@ describe.each(["dns", "egress"] as const)("a fault of ours (%s)", (result) => {
     expect(gaps).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
   });
 
+  test("is over when the receiver answers, whatever it says", async () => {
+    const ring = new SenderRing();
+    const replies = [failure(result), failure(result), status(500), failure(result)];
+    ring.transport.at(URL, () => ({ reply: replies.shift() ?? status(200) }));
+    ring.add();
+    await ring.run(10_000);
+    expect(
+      ring.queue.outcomes.map(({ outcome }) => ("delayMs" in outcome ? outcome.delayMs : 0)),
+    ).toEqual([1_000, 2_000, 1_000, 1_000, 0]);
+  });
+
   test("keeps the endpoint's other jobs in the queue, where they cost nothing", async () => {
     const ring = new SenderRing();
     ring.transport.at(URL, () => ({ reply: failure(result) }));

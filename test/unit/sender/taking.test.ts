@@ -93,6 +93,16 @@ describe("a slot that is freed", () => {
     expect(slow.map((id) => ring.transport.openTo(urlOf(id)))).toEqual([1, 1]);
   });
 
+  test("is filled at once also when the sender has looked meanwhile and had none", async () => {
+    const ring = new SenderRing({ settings: { slots: 2 } });
+    for (const id of ["1/w", "2/w", "3/w"]) ring.add(id);
+    await ring.run(1_000);
+    expect(ring.transport.requests).toHaveLength(2);
+    ring.transport.open[0]!.end(status(200));
+    await happened();
+    expect(ring.transport.requests).toHaveLength(3);
+  });
+
   test("is free when the request has ended, not when the queue has noted it", async () => {
     const ring = new SenderRing({ settings: { slots: 2 } });
     ring.troubled.gate("settle").shut();

@@ -1,22 +1,22 @@
-import type { WebhookReply } from "./transport.ts";
+import type { WebhookReply } from "../transport.ts";
+import type { Break } from "./connection.ts";
 
 export type FailureResult = Extract<WebhookReply, { kind: "failure" }>["result"];
 
-/** What a fetch that failed means. */
-export interface FetchFault {
+/** What it means that a connection carried no answer. */
+export interface ConnectionFault {
   readonly result: FailureResult;
-  /** For people. Never Bun's own message: it repeats the URL, and a URL may hold a customer's secret. */
+  /** For people. */
   readonly detail: string;
   /** No connection came about, so nothing was sent: another address may be tried. */
   readonly isUnsent: boolean;
-  /** The connection broke: what a kept one does that the receiver had closed meanwhile. */
-  readonly isBroken: boolean;
 }
 
 /** This machine has no way there, no port or no socket left, or is not let out. */
 const EGRESS: Readonly<Record<string, string>> = {
   ENETUNREACH: "this machine has no route there",
   ENETDOWN: "this machine's network is down",
+  EAFNOSUPPORT: "this machine has no such network",
   EADDRNOTAVAIL: "this machine has no local port left",
   EMFILE: "this process has no file descriptor left",
   ENFILE: "this machine has no file descriptor left",
@@ -44,55 +44,48 @@ const TLS: Readonly<Record<string, string>> = {
 const OTHER_TLS =
   /TLS|SSL|CERT|CRL|SIGN|ISSUER|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH|INVALID_PURPOSE|VIOLATION|EXTENSION|POLICY/;
 
-const CONNECTION: Readonly<Record<string, string>> = {
-  ECONNRESET: "the connection was closed before the answer was complete",
-  EPIPE: "the connection was closed before the request was sent",
-  Malformed_HTTP_Response: "what came is no HTTP",
-  InvalidHTTPResponse: "what came is no HTTP",
-  InvalidContentLength: "the answer has no valid content-length",
-  ResponseHeadersTooLarge: "the answer's headers are too large",
-  UnrequestedUpgrade: "it changed to another protocol",
-};
+/** What a connection does that the other end has closed. */
+const CLOSED = new Set(["", "ECONNRESET", "EPIPE"]);
 
-/** What we end ourselves. */
-export const BROKEN_OFF: Readonly<Record<"timeout" | "shutdown", FetchFault>> = {
-  timeout: sent("timeout", "no complete answer in time"),
-  shutdown: sent("shutdown", "the sender was stopped before the answer came"),
-};
+/** It may be that the other end had closed before it saw the request: so does a kept connection that was dead already. */
+export function mayHaveBeenDead({ code, isSilent, badAnswer }: Break): boolean {
+  return isSilent && badAnswer === undefined && CLOSED.has(code);
+}
 
 /**
- * Reads the code of a rejected fetch. All codes that Bun 1.4.5 was seen to give for a real peer are in the tests.
- *
  * `EHOSTUNREACH` is said by the last router before a machine that is off, and by ours when our own way out is gone. It is
  * the machine's fault when others answered lately.
  */
-export function fetchFault(error: unknown, othersAnswer: boolean): FetchFault {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+export function connectionFault(
+  { stage, code, badAnswer }: Break,
+  othersAnswer: boolean,
+): ConnectionFault {
+  if (badAnswer !== undefined) return sent("connection", badAnswer);
+  if (code === "ETIMEDOUT") return sent("timeout", "no connection in time");
+  if (stage === "connecting") return connectFault(code, othersAnswer);
+  const tls = TLS[code];
+  if (tls !== undefined) return sent("tls", tls);
+  if (OTHER_TLS.test(code)) return sent("tls", `the certificate was refused (${code})`);
+  if (CLOSED.has(code))
+    return sent("connection", "the connection was closed before the answer was complete");
+  return sent("connection", `the connection failed (${code})`);
+}
+
+function connectFault(code: string, othersAnswer: boolean): ConnectionFault {
   if (code === "ECONNREFUSED") return unsent("refused", "nobody listens");
   if (code === "EHOSTUNREACH" || code === "EHOSTDOWN")
     return othersAnswer
       ? unsent("refused", "the machine cannot be reached")
       : unsent("egress", "the machine cannot be reached, and nobody else answered lately");
-  if (code === "ETIMEDOUT") return sent("timeout", "no connection in time");
   const egress = EGRESS[code];
   if (egress !== undefined) return unsent("egress", egress);
-  const tls = TLS[code];
-  if (tls !== undefined) return sent("tls", tls);
-  if (OTHER_TLS.test(code)) return sent("tls", `the certificate was refused (${code})`);
-  const connection = CONNECTION[code];
-  if (connection !== undefined)
-    return {
-      ...sent("connection", connection),
-      isBroken: code === "ECONNRESET" || code === "EPIPE",
-    };
-  if (code === "") return sent("connection", "the request could not be made; is a header invalid?");
-  return sent("connection", `the connection failed (${code})`);
+  return sent("connection", `the connection failed (${code || "for no reason it told"})`);
 }
 
-function unsent(result: FailureResult, detail: string): FetchFault {
-  return { result, detail, isUnsent: true, isBroken: false };
+function unsent(result: FailureResult, detail: string): ConnectionFault {
+  return { result, detail, isUnsent: true };
 }
 
-function sent(result: FailureResult, detail: string): FetchFault {
-  return { result, detail, isUnsent: false, isBroken: false };
+function sent(result: FailureResult, detail: string): ConnectionFault {
+  return { result, detail, isUnsent: false };
 }
