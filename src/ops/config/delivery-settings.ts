@@ -3,7 +3,7 @@ import { noted } from "./field.ts";
 import { filePath, milliseconds, network, PATH_RIGHT } from "./setting-types.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
-/** Bun's fetch has 256 requests at once; a few are left for whoever else may want one. */
+/** More than this in one process was not measured; more processes take more. */
 const MAX_SLOTS = 250;
 
 export const database = z.strictObject({
