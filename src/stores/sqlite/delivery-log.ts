@@ -8,6 +8,7 @@ import type {
   AttemptSummary,
   DeliveryLog,
 } from "../../sender/ports/delivery-log.ts";
+import { conditionOf, type Condition } from "./condition.ts";
 import type { GroupCommit } from "./group-commit.ts";
 
 interface AttemptRow {
@@ -65,7 +66,7 @@ export class SqliteDeliveryLog implements DeliveryLog {
   }
 
   attempts(filter: AttemptFilter, limit: number): Promise<readonly Attempt[]> {
-    const { where, values } = conditionOf(filter);
+    const { where, values } = narrowed(filter);
     const rows = this.#db
       .query<AttemptRow, SQLQueryBindings[]>(
         `SELECT ${COLUMNS} FROM attempts ${where} ORDER BY seq DESC LIMIT ?`,
@@ -151,23 +152,13 @@ function attemptOf(row: AttemptRow): Attempt {
   };
 }
 
-function conditionOf(filter: AttemptFilter): {
-  readonly where: string;
-  readonly values: SQLQueryBindings[];
-} {
-  const parts: string[] = [];
-  const values: SQLQueryBindings[] = [];
-  const narrow = (condition: string, value: string | number | undefined): void => {
-    if (value === undefined) return;
-    parts.push(condition);
-    values.push(value);
-  };
-  narrow("app = ?", filter.appId);
-  narrow("webhook = ?", filter.webhookId);
-  narrow("job = ?", filter.jobId);
-  narrow("at >= ?", filter.sinceMs);
-  narrow("at < ?", filter.untilMs);
-  if (filter.failed !== undefined)
-    parts.push(filter.failed ? "result <> 'delivered'" : "result = 'delivered'");
-  return { where: parts.length === 0 ? "" : `WHERE ${parts.join(" AND ")}`, values };
+function narrowed({ appId, webhookId, jobId, failed, sinceMs, untilMs }: AttemptFilter): Condition {
+  return conditionOf([
+    ["app = ?", appId],
+    ["webhook = ?", webhookId],
+    ["job = ?", jobId],
+    ["(result <> 'delivered') = ?", failed === undefined ? undefined : Number(failed)],
+    ["at >= ?", sinceMs],
+    ["at < ?", untilMs],
+  ]);
 }

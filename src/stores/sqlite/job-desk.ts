@@ -10,6 +10,7 @@ import type {
   QueueFigures,
 } from "../../sender/ports/job-desk.ts";
 import type { ChangePoll } from "./change-poll.ts";
+import { conditionOf, type Condition } from "./condition.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import { JobInsertion } from "./job-insertion.ts";
 import { DELAYED } from "./schema.ts";
@@ -139,7 +140,7 @@ export class SqliteJobDesk implements JobDesk {
   }
 
   deadLetters(filter: DeadLetterFilter, limit: number): Promise<readonly DeadLetter[]> {
-    const { where, values } = conditionOf(filter);
+    const { where, values } = narrowed(filter);
     const rows = this.#db
       .query<DeadRow, SQLQueryBindings[]>(
         `SELECT id, endpoint, version, job, body, reason, attempts, at FROM dead_letters ${where} ORDER BY seq DESC LIMIT ?`,
@@ -149,7 +150,7 @@ export class SqliteJobDesk implements JobDesk {
   }
 
   async replay(filter: DeadLetterFilter): Promise<number> {
-    const { where, values } = conditionOf(filter);
+    const { where, values } = narrowed(filter);
     const replayed = await this.#commits.write(() => {
       const nowMs = this.#clock.now();
       this.#db.run(
@@ -219,23 +220,14 @@ function placeOf(endpoint: string): { readonly appId: string; readonly webhookId
   return { appId: endpoint.slice(0, slash), webhookId: endpoint.slice(slash + 1) };
 }
 
-function conditionOf({ appId, webhookId, jobId, sinceMs, untilMs }: DeadLetterFilter): {
-  readonly where: string;
-  readonly values: SQLQueryBindings[];
-} {
-  const parts: string[] = [];
-  const values: SQLQueryBindings[] = [];
-  const narrow = (condition: string, value: string | number | undefined): void => {
-    if (value === undefined) return;
-    parts.push(condition);
-    values.push(value);
-  };
-  narrow("app = ?", appId);
-  narrow("substr(endpoint, instr(endpoint, '/') + 1) = ?", webhookId);
-  narrow("id = ?", jobId);
-  narrow("at >= ?", sinceMs);
-  narrow("at < ?", untilMs);
-  return { where: parts.length === 0 ? "" : `WHERE ${parts.join(" AND ")}`, values };
+function narrowed({ appId, webhookId, jobId, sinceMs, untilMs }: DeadLetterFilter): Condition {
+  return conditionOf([
+    ["app = ?", appId],
+    ["substr(endpoint, instr(endpoint, '/') + 1) = ?", webhookId],
+    ["id = ?", jobId],
+    ["at >= ?", sinceMs],
+    ["at < ?", untilMs],
+  ]);
 }
 
 /** What cannot be read is shown as far as it can: the text itself as the body. */
