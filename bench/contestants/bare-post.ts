@@ -7,7 +7,7 @@ import type { Sender } from "../sender.ts";
 
 const PROGRAM = join(import.meta.dirname, "..", "limit", "bare-post.ts");
 
-/** What Bun takes to POST a body that is at hand: no queue, no lease, no log, no guard. */
+/** What Bun's fetch takes to POST a body that is at hand: no queue, no lease, no log, no guard. */
 export const BARE_POST: Sender = {
   name: "bare POST",
   async start({ caFile }) {

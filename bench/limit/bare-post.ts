@@ -1,5 +1,5 @@
 /**
- * The limit of webhooks on this runtime: POSTs bodies that it has in memory, and does nothing else.
+ * What the runtime itself takes for a webhook: POSTs bodies that it has in memory by `fetch`, and does nothing else.
  *
  * Usage: bun bare-post.ts
  *

@@ -45,7 +45,8 @@ export class Peer {
  * - It is idle only after a request that was written whole got an answer that was read whole, and nothing more came.
  * - A byte that comes while it is idle closes it.
  *
- * This is the only file that knows Bun's sockets.
+ * This is the only file that knows Bun's sockets. One that is connecting cannot be called off: it is let go when it comes
+ * about or the system gives it up.
  */
 export class Connection {
   readonly peer: Peer;
@@ -82,7 +83,7 @@ export class Connection {
     });
   }
 
-  /** Whatever it is about: what it carries ends as broken. One that is still connecting is let go when it comes about. */
+  /** What it carries ends as broken. */
   close(): void {
     this.#break();
   }
@@ -120,7 +121,7 @@ export class Connection {
 
   failed(error: Error): void {
     this.#code ||= codeOf(error);
-    // A socket without an error code is one whose handler threw: a mistake of ours, that must not leave it hanging.
+    // Without a code a handler of ours threw: that must not leave the request hanging.
     this.#break();
   }
 
@@ -163,7 +164,7 @@ export class Connection {
     if (isReusable && this.#unwritten === undefined) this.#state = "idle";
     else {
       this.#state = "closed";
-      // `end` waits for the other end when it is TLS, for ever if need be.
+      // Not `end`: over TLS it waits for the other end, for ever if need be, and then nothing ends it any more.
       if (isWhole) this.#socket?.close();
       else this.#socket?.terminate();
     }

@@ -1,3 +1,5 @@
+import { ResponseHead } from "./response-head.ts";
+
 /** What is read of an answer. */
 export interface Answer {
   readonly status: number;
@@ -9,7 +11,6 @@ export interface Answer {
 
 /** The status line and the headers, of all answers that come before the final one too. */
 const MAX_HEAD_BYTES = 16 * 1_024;
-const MAX_HEADERS = 256;
 const MAX_INFORMATIONAL = 32;
 /** No more of a body is read. A receiver has nothing to say to us but its status. */
 const MAX_BODY_BYTES = 64 * 1_024;
@@ -18,10 +19,6 @@ const MAX_TRAILER_BYTES = 4 * 1_024;
 const BEGINNING_BYTES = 512;
 const MAX_USUAL_BYTES = 1_024;
 
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [^\0\r]*)?$/;
-/** No space before the colon, or before the name: the folding of old, which every reader understands differently. */
-const HEADER = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0\r]*$/;
-const LENGTH = /^\d{1,15}$/;
 const CHUNK_LINE = /^([0-9a-fA-F]{1,12})[ \t]*(?:;[^\0\r]*)?$/;
 const NOTHING = new Uint8Array();
 
@@ -59,15 +56,8 @@ export class ResponseParser {
   #partial = "";
   /** Of the part that is made of lines. */
   #lineBytes = 0;
-  #headers = 0;
   #informational = 0;
-
-  #isHttp10 = false;
-  #status = 0;
-  #retryAfter: string | null = null;
-  #length: number | undefined;
-  #encodings = "";
-  #connection = "";
+  readonly #head = new ResponseHead();
 
   #isReusable = false;
   /** Of the body or the chunk. */
@@ -78,18 +68,22 @@ export class ResponseParser {
   /** The last answer that came in one piece and was all well: receivers say the same again and again. */
   #usual: { readonly bytes: Buffer; readonly answer: Answer } | undefined;
 
+  /** It, where it came once more. */
+  #repeated: Answer | undefined;
+
   /** Forgets the last answer. */
   begin(): void {
     this.#state = "status";
     this.#fault = undefined;
     this.#isWhole = false;
     this.#hasBegun = false;
+    this.#repeated = undefined;
     this.#partial = "";
     this.#informational = 0;
     this.#lineBytes = 0;
     this.#beginning = NOTHING;
     this.#bodyBytes = 0;
-    this.#beginHead();
+    this.#isReusable = false;
   }
 
   /** A byte of the answer came. */
@@ -117,7 +111,13 @@ export class ResponseParser {
   }
 
   get answer(): Answer {
-    return { status: this.#status, retryAfter: this.#retryAfter, beginning: this.#beginning };
+    return (
+      this.#repeated ?? {
+        status: this.#head.status,
+        retryAfter: this.#head.retryAfter,
+        beginning: this.#beginning,
+      }
+    );
   }
 
   /** Returns whether the answer is over. What comes after that is not read. */
@@ -138,9 +138,7 @@ export class ResponseParser {
 
   #repeat(answer: Answer): boolean {
     this.#hasBegun = true;
-    this.#status = answer.status;
-    this.#retryAfter = answer.retryAfter;
-    this.#beginning = answer.beginning;
+    this.#repeated = answer;
     this.#isReusable = true;
     this.#complete();
     return true;
@@ -155,15 +153,6 @@ export class ResponseParser {
 
   #readsData(): boolean {
     return this.#state === "body" || this.#state === "chunk" || this.#state === "body-to-close";
-  }
-
-  #beginHead(): void {
-    this.#headers = 0;
-    this.#retryAfter = null;
-    this.#length = undefined;
-    this.#encodings = "";
-    this.#connection = "";
-    this.#isReusable = false;
   }
 
   /** Takes lines as long as the piece has them and they are what is to be read. Returns where it stopped. */
@@ -209,9 +198,10 @@ export class ResponseParser {
   #takeLine(line: string): void {
     switch (this.#state) {
       case "status":
-        return this.#takeStatusLine(line);
+        this.#state = "headers";
+        return this.#failIf(this.#head.takeStatusLine(line));
       case "headers":
-        return line === "" ? this.#endHead() : this.#takeHeader(line);
+        return line === "" ? this.#endHead() : this.#failIf(this.#head.takeHeader(line));
       case "chunk-line":
         return this.#takeChunkLine(line);
       case "chunk-end":
@@ -222,77 +212,29 @@ export class ResponseParser {
     }
   }
 
-  #takeStatusLine(line: string): void {
-    const found = STATUS_LINE.exec(line);
-    if (found === null) return this.#fail("what came is no HTTP");
-    this.#isHttp10 = found[1] === "0";
-    this.#status = Number(found[2]);
-    this.#state = "headers";
-  }
-
-  #takeHeader(line: string): void {
-    if (++this.#headers > MAX_HEADERS) return this.#fail("the answer has too many headers");
-    if (!HEADER.test(line)) return this.#fail("what came is no HTTP");
-    const colon = line.indexOf(":");
-    switch (colon) {
-      case "connection".length:
-        if (isNamed(line, "connection"))
-          this.#connection += `,${line.slice(colon + 1).toLowerCase()}`;
-        return;
-      case "retry-after".length:
-        if (isNamed(line, "retry-after")) this.#retryAfter ??= line.slice(colon + 1).trim();
-        return;
-      case "content-length".length:
-        if (isNamed(line, "content-length")) this.#takeLength(line.slice(colon + 1));
-        return;
-      case "transfer-encoding".length:
-        if (isNamed(line, "transfer-encoding"))
-          this.#encodings += `,${line.slice(colon + 1).toLowerCase()}`;
-    }
-  }
-
-  #takeLength(value: string): void {
-    for (const part of value.split(",")) {
-      const text = part.trim();
-      const length = LENGTH.test(text) ? Number(text) : NaN;
-      this.#length ??= length;
-      if (length !== this.#length) return this.#fail("the answer has no valid content-length");
-    }
-  }
-
   #endHead(): void {
-    if (this.#status < 200) return this.#endInformational();
-    const encodings = tokensOf(this.#encodings);
-    const isChunked = encodings.at(-1) === "chunked";
-    const connection = tokensOf(this.#connection);
-    this.#isReusable =
-      !connection.includes("close") && (!this.#isHttp10 || connection.includes("keep-alive"));
-    if (this.#status === 204 || this.#status === 304) {
-      // Some send the body that they announce all the same.
-      if (encodings.length > 0 || (this.#status === 204 && (this.#length ?? 0) > 0))
-        this.#isReusable = false;
-      return this.#complete();
+    if (this.#head.status < 200) return this.#endInformational();
+    const { framing, isReusable } = this.#head.end();
+    this.#isReusable = isReusable;
+    switch (framing) {
+      case "none":
+        return this.#complete();
+      case "chunks":
+        return this.#expectChunkLine();
+      case "length":
+        this.#leftBytes = this.#head.lengthBytes;
+        this.#state = "body";
+        return;
+      case "close":
+        this.#leftBytes = Infinity;
+        this.#state = "body-to-close";
     }
-    if (encodings.length > 0) {
-      // A length beside chunks promises nothing, and makes one wonder who else reads along.
-      if (this.#length !== undefined || this.#isHttp10 || !isChunked) this.#isReusable = false;
-      if (isChunked) return this.#expectChunkLine();
-    } else if (this.#length !== undefined) {
-      this.#leftBytes = this.#length;
-      if (this.#length === 0) return this.#complete();
-      this.#state = "body";
-      return;
-    }
-    this.#isReusable = false;
-    this.#leftBytes = Infinity;
-    this.#state = "body-to-close";
   }
 
   #endInformational(): void {
-    if (this.#status === 101) return this.#fail("it changed to another protocol");
+    if (this.#head.status === 101) return this.#fail("it changed to another protocol");
     if (++this.#informational > MAX_INFORMATIONAL)
       return this.#fail("it asked for patience too often");
-    this.#beginHead();
     this.#state = "status";
   }
 
@@ -331,20 +273,12 @@ export class ResponseParser {
     this.#state = "over";
   }
 
+  #failIf(fault: string | undefined): void {
+    if (fault !== undefined) this.#fail(fault);
+  }
+
   #fail(fault: string): void {
     this.#fault ??= fault;
     this.#state = "over";
   }
-}
-
-function isNamed(line: string, name: string): boolean {
-  return line.slice(0, name.length).toLowerCase() === name;
-}
-
-function tokensOf(list: string): readonly string[] {
-  if (list === "") return [];
-  return list
-    .split(",")
-    .map((token) => token.trim())
-    .filter((token) => token !== "" && token !== "identity");
 }

@@ -62,11 +62,6 @@ export class Receiver {
     return this.#port;
   }
 
-  /** Connections that senders still have. */
-  get open(): number {
-    return this.#sockets.size;
-  }
-
   url(path = "/"): string {
     return `${this.#options.tls === undefined ? "http://127.0.0.1" : "https://localhost"}:${this.#port}${path}`;
   }

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { connect } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { afterAll, describe, expect, test } from "bun:test";
 import type { HttpTransportOptions } from "../../../src/sender/http-transport.ts";
@@ -236,12 +237,24 @@ describe("TLS connections", () => {
     expect(receiver.heard.map((heard) => heard.body === body)).toEqual([true, true]);
   });
 
-  test("are closed when the sender is stopped", async () => {
+  test("are closed when the sender is stopped, though the other end does not say goodbye", async () => {
     await using receiver = await secure(good);
+    let isMute = false;
+    await using relay = await Receiver.listen(() => {}, {
+      onConnection: (socket) => {
+        const onward = connect(receiver.port, "127.0.0.1");
+        onward.on("error", () => {});
+        socket.on("data", (bytes) => void (isMute || onward.write(bytes)));
+        onward.on("data", (bytes) => void (isMute || socket.write(bytes)));
+        socket.on("close", () => onward.destroy());
+      },
+    });
     const transport = localTransport({ tls: known });
-    await transport.send(webhook(`https://hook.example.com:${receiver.port}/`));
+    const url = `https://hook.example.com:${relay.port}/`;
+    expect(await transport.send(webhook(url))).toEqual(DELIVERED);
+    isMute = true;
     transport.abort();
-    await receiver.until(() => receiver.open === 0);
+    await relay.until(() => relay.open === 0);
   });
 
   test("carry answers that end with the connection", async () => {

@@ -101,10 +101,11 @@ describe("a request", () => {
       },
     });
     const url = `http://hook.example.com:${receiver.port}/`;
+    const transport = localTransport();
     const body = "x".repeat(20_000_000);
-    expect(outcomeOf(await localTransport().send(webhook(url, { body })))).toBe("answer 413");
-    receiver.closeConnections();
-    await receiver.until(() => receiver.open === 0);
+    expect(outcomeOf(await transport.send(webhook(url, { body })))).toBe("answer 413");
+    expect(outcomeOf(await transport.send(webhook(url)))).toBe("answer 413");
+    expect(receiver.connections).toBe(2);
   });
 
   test("goes to the receiver whatever proxy the environment names", async () => {
@@ -508,6 +509,16 @@ describe("whose fault it is", () => {
     expect(performance.now() - startedMs).toBeLessThan(2_000);
     expect(replies.map(outcomeOf)).toEqual(sends.map(() => "failure shutdown"));
     await Promise.all(receivers.map((receiver) => receiver.until(() => receiver.open === 0)));
+  });
+
+  test("shutdown: a connection that comes about only after that is closed", async () => {
+    await using receiver = await Receiver.listen(answering());
+    const transport = localTransport();
+    const reply = transport.send(webhook(`http://127.0.0.1:${receiver.port}/`));
+    transport.abort();
+    expect(outcomeOf(await reply)).toBe("failure shutdown");
+    await receiver.until(() => receiver.connections === 1 && receiver.open === 0);
+    expect(receiver.heard).toEqual([]);
   });
 
   test("after that, idle connections are closed too", async () => {
