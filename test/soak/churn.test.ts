@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { testApp } from "../e2e/support/apps.ts";
 import { callApi } from "../e2e/support/http-api.ts";
@@ -37,6 +38,11 @@ function below(limit: number): number {
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+function residentMegabytes(pid: number): number {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return Number(kilobytes) / 1_024;
 }
 
 interface Tally {
@@ -148,7 +154,15 @@ test(`Soak: after ${SOAK_SECONDS} s of clients that come and go, all gauges and 
   const half = Math.floor(warm.length / 2);
   const earlier = median(warm.slice(0, half).map(({ rss }) => rss));
   const later = median(warm.slice(half).map(({ rss }) => rss));
-  const settled = end.sum("process_resident_memory_bytes") / MEGABYTE;
+  // Each scrape leaves garbage behind, which the runtime collects when it likes: so the system is asked, not the server.
+  const settled = await eventually(
+    "the memory is given back",
+    () => {
+      const megabytes = residentMegabytes(server.pid);
+      return megabytes < later + 5 && megabytes;
+    },
+    60_000,
+  );
   const connectsBetween = tally.connects * ((1 - WARM_UP) / 2);
   const show = (megabytes: number): string => `${megabytes.toFixed(1)} MB`;
   t.diagnostic(
@@ -165,5 +179,4 @@ test(`Soak: after ${SOAK_SECONDS} s of clients that come and go, all gauges and 
     later - earlier < connectsBetween / 1_024,
     `${show(later - earlier)} more after ${connectsBetween} connects`,
   );
-  assert.ok(settled < later + 5, `${show(settled)} in the end, ${show(later)} under load`);
 });

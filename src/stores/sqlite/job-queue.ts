@@ -13,13 +13,8 @@ import { DeadLetterBox } from "./dead-letter-box.ts";
 import { DueEndpoints } from "./due-endpoints.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import { Leases, type TakenJob } from "./leases.ts";
+import { LineCursors, type PlaceInLine } from "./line-cursors.ts";
 import { DELAYED, DUE } from "./schema.ts";
-
-/** Where a job stands among those of its endpoint that are due. */
-interface PlaceInLine {
-  readonly dueAtMs: number;
-  readonly sequence: number;
-}
 
 interface JobRow {
   readonly seq: number;
@@ -74,8 +69,7 @@ export class SqliteJobQueue implements JobQueue {
   readonly #selectBehind: Statement<PlaceInLine, [string, string, number, number]>;
   readonly #read: Statement<JobRow, [string]>;
   readonly #paused: Statement<{ endpoint: string }, []>;
-  /** By endpoint: the place in its line behind which nothing of it was leased here. */
-  readonly #cursors = new Map<string, PlaceInLine>();
+  readonly #cursors = new LineCursors();
   readonly #wake: Statement<Place, [number]>;
   readonly #wakeFromFuture: Statement<Place, [number, number]>;
   readonly #nextDue: Statement<{ due_at: number | null }, []>;
@@ -150,8 +144,11 @@ export class SqliteJobQueue implements JobQueue {
     let leased: LeasedJob[] | undefined;
     let token: number | undefined;
     let finished: number[] | undefined;
+    let isRepeated = false;
     await this.#commits.write(() => {
       this.#leases.forget(token);
+      if (isRepeated) this.#cursors.anybodyMayHaveComeBack();
+      isRepeated = true;
       [leased, token, finished] = [undefined, undefined, undefined];
       const nowMs = this.#clock.now();
       // Whoever could not be read is buried, and takes nobody's place: the round begins again without it.
@@ -218,7 +215,7 @@ export class SqliteJobQueue implements JobQueue {
   }
 
   #beginAgain(taken: readonly TakenJob[]): void {
-    this.#cursors.clear();
+    this.#cursors.anybodyMayHaveComeBack();
     for (const { endpoint } of taken)
       this.#due.add(endpoint.slice(0, endpoint.indexOf("/")), endpoint);
   }
@@ -232,7 +229,7 @@ export class SqliteJobQueue implements JobQueue {
       next: (app, endpoint, most) => this.#next(app, endpoint, most, taken),
       take: (app, endpoint, place) => {
         taken.push({ sequence: place.sequence, endpoint });
-        this.#moveCursor(endpoint, place);
+        this.#cursors.took(endpoint, place);
         request.took(app, endpoint, 1);
       },
     });
@@ -245,7 +242,7 @@ export class SqliteJobQueue implements JobQueue {
    * whole line.
    */
   #next(app: string, endpoint: string, most: number, taken: readonly TakenJob[]): PlaceInLine[] {
-    const cursor = this.#cursors.get(endpoint);
+    const cursor = this.#cursors.start(endpoint);
     if (cursor !== undefined && !this.#leases.hasOthers) {
       const { dueAtMs, sequence } = cursor;
       const places = this.#selectBeside.all(app, endpoint, most, dueAtMs, sequence);
@@ -253,16 +250,10 @@ export class SqliteJobQueue implements JobQueue {
         places.push(...this.#selectBehind.all(app, endpoint, most - places.length, dueAtMs));
       if (places.length === most) return places;
     }
-    return this.#selectFree.all(app, endpoint, most, this.#leases.takenJson(endpoint, taken));
-  }
-
-  #moveCursor(endpoint: string, { dueAtMs, sequence }: PlaceInLine): void {
-    const cursor = this.#cursors.get(endpoint);
-    const isBehind =
-      cursor === undefined ||
-      dueAtMs > cursor.dueAtMs ||
-      (dueAtMs === cursor.dueAtMs && sequence > cursor.sequence);
-    if (isBehind) this.#cursors.set(endpoint, { dueAtMs, sequence });
+    const out = this.#leases.takenJson(endpoint, taken);
+    const free = this.#selectFree.all(app, endpoint, most, out);
+    this.#cursors.found(endpoint, free[0]);
+    return free;
   }
 
   /** The jobs in the order of taking, under the token of the lease to come; undefined when one had to be buried. */
@@ -366,11 +357,13 @@ export class SqliteJobQueue implements JobQueue {
       this.#nextDueMs = this.#nextDue.get()?.due_at ?? Number.POSITIVE_INFINITY;
     }
     this.#leases.look();
-    // Who comes back stands before the cursor.
-    if (isLookDue) this.#cursors.clear();
+    if (isLookDue) {
+      this.#cursors.anybodyMayHaveComeBack();
+      this.#cursors.keep(this.#leases.endpoints());
+    }
     for (const { app, endpoint } of found) {
       this.#due.add(app, endpoint);
-      this.#cursors.delete(endpoint);
+      this.#cursors.cameBack(endpoint);
     }
     this.#due.look(elapsedMs);
     return finished;

@@ -104,6 +104,11 @@ export class Leases {
     return this.#doneJobs;
   }
 
+  /** Those of which a job of ours is in the table still, delivered or not. */
+  endpoints(): ReadonlySet<string> {
+    return new Set(Array.from(this.#own.values(), ({ endpoint }) => endpoint));
+  }
+
   /** Whether other processes have any. */
   get hasOthers(): boolean {
     return this.#others.length > 0;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -165,6 +165,12 @@ async function expectTold(pipeline: Pipeline): Promise<void> {
 }
 
 describe("a wall clock that is set by an hour", () => {
+  let pipeline: Pipeline;
+  beforeEach(() => {
+    pipeline = new Pipeline();
+  });
+  afterEach(() => pipeline.close());
+
   const jumps = [
     { set: "forth", jumpsMs: [HOUR_MS] },
     { set: "back", jumpsMs: [-HOUR_MS] },
@@ -175,7 +181,6 @@ describe("a wall clock that is set by an hour", () => {
   test.each(jumps)(
     "while a leaving waits: it is told after three seconds at most ($set)",
     async ({ jumpsMs }) => {
-      const pipeline = new Pipeline();
       await pipeline.toggle("a");
       await pipeline.pass(1_000);
       await pipeline.toggle("a");
@@ -186,14 +191,12 @@ describe("a wall clock that is set by an hour", () => {
       await pipeline.pass(MAX_LEAVING_MS);
       expect(pipeline.known(STEADY)).toEqual(new Map([["a", "channel_vacated"]]));
       await expectTold(pipeline);
-      await pipeline.close();
     },
   );
 
   test.each(jumps)(
     "while jobs wait to be tried again: they are, no later, and none is given up ($set)",
     async ({ jumpsMs }) => {
-      const pipeline = new Pipeline();
       pipeline.isTroubled = true;
       await pipeline.toggle("a");
       await pipeline.pass(500);
@@ -208,14 +211,12 @@ describe("a wall clock that is set by an hour", () => {
       await pipeline.pass(2_500);
       expect(pipeline.transport.to(TROUBLED).length).toBe(tried + 1);
       await expectTold(pipeline);
-      await pipeline.close();
     },
   );
 
   test.each(jumps)(
     "while requests are under way: each is delivered once ($set)",
     async ({ jumpsMs }) => {
-      const pipeline = new Pipeline();
       pipeline.transport.at(TROUBLED, () => ({ reply: status(200), afterMs: 3_000 }));
       for (let i = 0; i < 10; i++) await pipeline.toggle(`channel-${i}`);
       for (const jumpMs of jumpsMs) {
@@ -225,7 +226,6 @@ describe("a wall clock that is set by an hour", () => {
       await pipeline.pass(20_000);
       expect(pipeline.transport.to(TROUBLED)).toHaveLength(10);
       await expectTold(pipeline);
-      await pipeline.close();
     },
   );
 });
