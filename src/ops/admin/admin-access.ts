@@ -56,7 +56,9 @@ function outsiderRefusal(
   if (!isLoopbackHost(headers.get("host") ?? "")) {
     return forbidden("this request is addressed to another name");
   }
-  for (const name of headers.keys()) {
+  for (const [name, value] of headers) {
+    // Node's own fetch says so, and nothing else; a browser that does adds where the request comes from.
+    if (name === "sec-fetch-mode" && value === "cors") continue;
     if (ADDED_BY_BROWSERS.test(name)) return forbidden("this request is from a browser");
     if (ADDED_BY_PROXIES.test(name)) return forbidden("this request came through a proxy");
   }

@@ -91,6 +91,12 @@ const WITHOUT_TOKEN: readonly Row[] = [
     headers: { ...HOST, "Sec-Fetch-Mode": "navigate" },
     status: 403,
   },
+  { what: "Node's fetch", headers: { ...HOST, "sec-fetch-mode": "cors" }, status: 200 },
+  {
+    what: "a script of a page",
+    headers: { ...HOST, "sec-fetch-mode": "cors", "sec-fetch-site": "same-site" },
+    status: 403,
+  },
   {
     what: "a proxy (X-Forwarded-For)",
     headers: { ...HOST, "x-forwarded-for": "10.0.0.7" },

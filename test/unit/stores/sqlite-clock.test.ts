@@ -25,9 +25,9 @@ class Pipeline {
   readonly clock = new FakeClock();
   readonly transport = new FakeTransport(this.clock);
   readonly logged: LogEntry[] = [];
-  /** By channel: what was told last, and what is true. */
+  /** By channel: what happened last. */
   readonly truth = new Map<string, "channel_occupied" | "channel_vacated">();
-  /** Elapsed times at which each event of a channel was recorded, and was first told to the steady webhook. */
+  /** By name and channel: the elapsed times at which the event was recorded. */
   readonly recordedAtMs = new Map<string, number[]>();
   isTroubled = false;
   readonly store: SqliteStore;
@@ -98,24 +98,19 @@ class Pipeline {
     return known;
   }
 
-  /** Events that the steady webhook was told of later than any clock on a wall can make them. */
+  /** Tellings to the steady webhook that nothing explains that was recorded shortly before. */
   late(): string[] {
     const late: string[] = [];
     const left = structuredClone(this.recordedAtMs);
     for (const { atMs, events } of this.#told(STEADY)) {
       for (const { name, channel } of events) {
         const key = `${name} ${channel}`;
-        // Those that were dropped with their opposite lie before it.
-        const times = (left.get(key) ?? []).filter((recordedMs) => recordedMs <= atMs);
-        const recordedMs = times.at(-1);
-        if (recordedMs === undefined) late.push(`${key} was told more often than it happened`);
         const maxMs = name === "channel_vacated" ? MAX_LEAVING_MS : MAX_OTHER_MS;
-        if (recordedMs !== undefined && atMs - recordedMs > maxMs)
-          late.push(`${key} after ${atMs - recordedMs} ms`);
-        left.set(
-          key,
-          (left.get(key) ?? []).filter((other) => other > (recordedMs ?? 0)),
-        );
+        const times = left.get(key) ?? [];
+        // Those before it were dropped with their opposites.
+        const place = times.findIndex((time) => time >= atMs - maxMs && time <= atMs);
+        if (place === -1) late.push(`${key} at ${atMs}, recorded at ${times.join(", ")}`);
+        left.set(key, times.slice(place + 1));
       }
     }
     return late;
