@@ -3,7 +3,7 @@
  * Runs the tests and adds up what the runners counted.
  *
  *   node test/run.mjs fast            what needs nothing but npm ci (npm test)
- *   node test/run.mjs all             what needs Chromium, nginx and minutes (npm run test:all)
+ *   node test/run.mjs all             what needs Redis, Chromium, nginx and minutes (npm run test:all)
  *   node test/run.mjs e2e [part…]     one runner; parts of file names pick files
  *
  * Units run in Bun, as the server does. End-to-end tests run in Node, as the applications of our users do; for Node 20,
@@ -29,14 +29,16 @@ const RUNNERS = {
   conformance: inBun,
   architecture: inBun,
   fuzz: inBun,
+  simulation: inBun,
+  redis: inBun,
   e2e: inNode,
   browser: inNode,
   soak: inNode,
   crash: inNode,
 };
 const SETS = {
-  fast: ["unit", "property", "conformance", "architecture", "fuzz", "e2e"],
-  all: ["browser", "soak", "crash"],
+  fast: ["unit", "property", "conformance", "architecture", "fuzz", "simulation", "e2e"],
+  all: ["redis", "browser", "soak", "crash"],
 };
 
 const [wanted = "fast", ...parts] = process.argv.slice(2);

@@ -1,0 +1,160 @@
+import { afterAll, beforeAll } from "bun:test";
+import type { BusMessage } from "../../src/channels/ports/bus.ts";
+import type { WebhookEvent } from "../../src/protocol/webhook-event.ts";
+import type { RedisConnection, Reply } from "../../src/stores/redis/connection.ts";
+import { Keys } from "../../src/stores/redis/keys.ts";
+import { NodeRegistry } from "../../src/stores/redis/node-registry.ts";
+import { PartitionWriters } from "../../src/stores/redis/partition-writers.ts";
+import { Reaper } from "../../src/stores/redis/reaper.ts";
+import { RedisRoster } from "../../src/stores/redis/roster.ts";
+import { script } from "../../src/stores/redis/script.ts";
+import { describeRoster } from "../conformance/roster.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { connectPlainly, startRedis } from "../support/plain-redis.ts";
+import { recorder } from "../support/ring.ts";
+
+const NODE_TIMEOUT_MS = 60_000;
+const READ_EVENTS = script("read-events", "return redis.call('XRANGE', KEYS[1], '-', '+')");
+
+let server: Awaited<ReturnType<typeof startRedis>>;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+
+let made = 0;
+
+describeRoster("RedisRoster", {
+  maxNodes: 3,
+  async make(count) {
+    const clock = new FakeClock();
+    const keys = new Keys(`t${++made}`, 4);
+    const time = (): string => `${clock.now()}`;
+    const nodes = await Promise.all(
+      Array.from({ length: count }, async (_, number) => {
+        const connection = await connectPlainly(server.port);
+        const about = { connection, keys, nodeId: `n${number}`, clock, time };
+        const writers = new PartitionWriters({ ...about, random: Math.random });
+        const reaper = new Reaper(about);
+        const registry = new NodeRegistry({
+          ...about,
+          writers,
+          reaper,
+          log: recorder([]),
+          nodeTimeoutMs: NODE_TIMEOUT_MS,
+        });
+        await registry.start();
+        return { connection, writers, registry, roster: new RedisRoster({ ...about, writers }) };
+      }),
+    );
+    const connection = await connectPlainly(server.port);
+    const ear = new Ear(connection, keys);
+    async function settle(): Promise<void> {
+      for (const { writers } of nodes) await writers.rest();
+      await ear.hearAll();
+    }
+    return {
+      nodes: nodes.map(({ roster }) => roster),
+      listen: (appId, channel) => ear.listen(appId, channel),
+      async advance(ms) {
+        clock.advance(ms);
+        await settle();
+      },
+      settle,
+      async recorded() {
+        const all: { at: number; appId: string; event: WebhookEvent }[] = [];
+        for (let partition = 0; partition < keys.partitions; partition++) {
+          const reply = await connection.run(READ_EVENTS, [keys.in(partition, "events")], []);
+          for (const [id, fields] of reply as readonly (readonly Reply[])[]) {
+            const [, appId, , json] = fields as readonly string[];
+            all.push({
+              at: Number.parseInt(String(id), 10),
+              appId: appId ?? "",
+              event: JSON.parse(json ?? "") as WebhookEvent,
+            });
+          }
+        }
+        return all.toSorted((a, b) => a.at - b.at);
+      },
+      async kill(number) {
+        const [first] = nodes;
+        nodes[number]?.registry.close();
+        for (let beats = 0; beats < 50 && first?.registry.figures().reaped === 0; beats++) {
+          clock.advance(NODE_TIMEOUT_MS / 5);
+          await settle();
+        }
+      },
+      async close() {
+        for (const { registry, roster, connection: own } of nodes) {
+          registry.close();
+          await roster.close();
+          await own.close();
+        }
+        await ear.close();
+        await connection.close();
+      },
+    };
+  },
+});
+
+/** Somebody who listens to the Bus. */
+class Ear {
+  readonly #connection: RedisConnection;
+  readonly #keys: Keys;
+  readonly #heard = new Map<
+    string,
+    { about: { appId: string; channel: string }; messages: BusMessage[] }
+  >();
+  readonly #subscriber;
+  #marker = 0;
+  #onMarker: ((text: string) => void) | undefined;
+
+  constructor(connection: RedisConnection, keys: Keys) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#subscriber = connection.subscriber({
+      message: (channel, text) => this.#hear(channel, text),
+      missed() {},
+    });
+  }
+
+  async listen(appId: string, channel: string): Promise<readonly BusMessage[]> {
+    const messages: BusMessage[] = [];
+    const name = this.#keys.busChannel(appId, channel);
+    this.#heard.set(name, { about: { appId, channel }, messages });
+    await this.#subscriber.subscribe(name);
+    return messages;
+  }
+
+  /** Resolves when all that was published so far has been heard. */
+  async hearAll(): Promise<void> {
+    const marker = `${++this.#marker}`;
+    const name = this.#keys.nodes("marker");
+    await this.#subscriber.subscribe(name);
+    const heard = new Promise<void>((resolve) => {
+      this.#onMarker = (text) => {
+        if (text === marker) resolve();
+      };
+    });
+    await this.#connection.publish(name, marker);
+    await heard;
+  }
+
+  close(): Promise<void> {
+    return this.#subscriber.close();
+  }
+
+  #hear(channel: string, text: string): void {
+    const ear = this.#heard.get(channel);
+    if (ear === undefined) return this.#onMarker?.(text);
+    const newline = text.indexOf("\n");
+    const except = text.slice(text.indexOf("\t") + 1, newline);
+    ear.messages.push({
+      kind: "frame",
+      ...ear.about,
+      source: "roster",
+      frame: text.slice(newline + 1),
+      exceptSocketId: except === "" ? undefined : except,
+    });
+  }
+}
