@@ -1,20 +1,13 @@
 import { afterAll, beforeAll } from "bun:test";
 import type { BusMessage } from "../../src/channels/ports/bus.ts";
-import type { WebhookEvent } from "../../src/protocol/webhook-event.ts";
-import type { RedisConnection, Reply } from "../../src/stores/redis/connection.ts";
+import type { RedisConnection } from "../../src/stores/redis/connection.ts";
 import { Keys } from "../../src/stores/redis/keys.ts";
-import { NodeRegistry } from "../../src/stores/redis/node-registry.ts";
-import { PartitionWriters } from "../../src/stores/redis/partition-writers.ts";
-import { Reaper } from "../../src/stores/redis/reaper.ts";
-import { RedisRoster } from "../../src/stores/redis/roster.ts";
-import { script } from "../../src/stores/redis/script.ts";
 import { describeRoster } from "../conformance/roster.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { connectPlainly, startRedis } from "../support/plain-redis.ts";
-import { recorder } from "../support/ring.ts";
+import { recordedEvents, rosterNode } from "./support/roster-node.ts";
 
 const NODE_TIMEOUT_MS = 60_000;
-const READ_EVENTS = script("read-events", "return redis.call('XRANGE', KEYS[1], '-', '+')");
 
 let server: Awaited<ReturnType<typeof startRedis>>;
 beforeAll(async () => {
@@ -32,19 +25,16 @@ describeRoster("RedisRoster", {
     const time = (): string => `${clock.now()}`;
     const nodes = await Promise.all(
       Array.from({ length: count }, async (_, number) => {
-        const connection = await connectPlainly(server.port);
-        const about = { connection, keys, nodeId: `n${number}`, clock, time };
-        const writers = new PartitionWriters({ ...about, random: Math.random });
-        const reaper = new Reaper(about);
-        const registry = new NodeRegistry({
-          ...about,
-          writers,
-          reaper,
-          log: recorder([]),
+        const node = rosterNode({
+          connection: await connectPlainly(server.port),
+          keys,
+          nodeId: `n${number}`,
+          clock,
+          time,
           nodeTimeoutMs: NODE_TIMEOUT_MS,
         });
-        await registry.start();
-        return { connection, writers, registry, roster: new RedisRoster({ ...about, writers }) };
+        await node.registry.start();
+        return node;
       }),
     );
     const connection = await connectPlainly(server.port);
@@ -61,21 +51,7 @@ describeRoster("RedisRoster", {
         await settle();
       },
       settle,
-      async recorded() {
-        const all: { at: number; appId: string; event: WebhookEvent }[] = [];
-        for (let partition = 0; partition < keys.partitions; partition++) {
-          const reply = await connection.run(READ_EVENTS, [keys.in(partition, "events")], []);
-          for (const [id, fields] of reply as readonly (readonly Reply[])[]) {
-            const [, appId, , json] = fields as readonly string[];
-            all.push({
-              at: Number.parseInt(String(id), 10),
-              appId: appId ?? "",
-              event: JSON.parse(json ?? "") as WebhookEvent,
-            });
-          }
-        }
-        return all.toSorted((a, b) => a.at - b.at);
-      },
+      recorded: () => recordedEvents(connection, keys),
       async kill(number) {
         const [first] = nodes;
         nodes[number]?.registry.close();
