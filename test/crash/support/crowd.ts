@@ -14,7 +14,7 @@ export interface CrowdPlan {
 export class Crowd {
   readonly #visitors: readonly Visitor[];
 
-  constructor({ app }: Customer, port: number, { channels, visitors }: CrowdPlan) {
+  constructor({ app }: Customer, ports: readonly number[], { channels, visitors }: CrowdPlan) {
     const chance = new Chance(`crowd ${app.id}`);
     const neighbourhoods = Array.from({ length: visitors }, () => new Set<string>());
     for (let number = 0; number < channels; number++) {
@@ -24,7 +24,7 @@ export class Crowd {
     }
     this.#visitors = neighbourhoods.map((neighbourhood, number) => {
       const userId = `user-${Math.floor(number / 2)}`;
-      return new Visitor(app, { name: `${app.id}/${number}`, userId, port }, [...neighbourhood]);
+      return new Visitor(app, { name: `${app.id}/${number}`, userId, ports }, [...neighbourhood]);
     });
   }
 

@@ -14,7 +14,8 @@ export class Visitor {
   readonly userId: string;
   readonly wanted = new Set<string>();
   readonly #app: TestApp;
-  readonly #port: number;
+  /** Of all nodes: it comes to any of them. */
+  readonly #ports: readonly number[];
   readonly #neighbourhood: readonly string[];
   readonly #chance: Chance;
   readonly #life: Promise<void>;
@@ -27,13 +28,13 @@ export class Visitor {
     {
       name,
       userId,
-      port,
-    }: { readonly name: string; readonly userId: string; readonly port: number },
+      ports,
+    }: { readonly name: string; readonly userId: string; readonly ports: readonly number[] },
     neighbourhood: readonly string[],
   ) {
     this.userId = userId;
     this.#app = app;
-    this.#port = port;
+    this.#ports = ports;
     this.#neighbourhood = neighbourhood;
     this.#chance = new Chance(`visitor ${name}`);
     for (const channel of neighbourhood) if (this.#chance.oneIn(2)) this.wanted.add(channel);
@@ -86,7 +87,8 @@ export class Visitor {
   async #connect(): Promise<RawClient | undefined> {
     const { key } = this.#app;
     try {
-      const socket = await RawWebSocket.open({ port: this.#port, key });
+      const port = this.#ports[this.#chance.below(this.#ports.length)] ?? 0;
+      const socket = await RawWebSocket.open({ port, key });
       const gone = socket.closed.then(() => undefined);
       const greeting = await Promise.race([socket.data("pusher:connection_established"), gone]);
       if (greeting === undefined) return undefined;

@@ -2,16 +2,23 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Ringmaster } from "../../e2e/support/ringmaster.ts";
+import { Ringmaster, type Configuration } from "../../e2e/support/ringmaster.ts";
 import { eventually } from "../../e2e/support/wait.ts";
 import { webhookConfig } from "../../e2e/support/webhook-server.ts";
 import { Crowd } from "./crowd.ts";
-import { Customer, type Tally } from "./customer.ts";
+import { Customer, type Occupancy, type Tally } from "./customer.ts";
 
 /** The figures of the queue are counted once a second: an answer that is older says nothing of now. */
 const FIGURES_LAST_MS = 1_100;
 /** The leases of who was killed last take ten seconds to end, and what failed then waits for seconds more. */
 const EMPTY_WITHIN_MS = 60_000;
+
+export interface WorldPlan {
+  /** How many processes can serve channels at the same time. */
+  readonly nodes?: number;
+  /** Settings of all processes, beside the apps. */
+  readonly settings?: Configuration;
+}
 
 /** Three customers with a thousand channels, and a folder that outlives the processes which serve them. */
 export class World {
@@ -19,39 +26,47 @@ export class World {
   readonly #crowds: readonly Crowd[];
   readonly #servers: Ringmaster[] = [];
   readonly #dataDir: string;
-  readonly #port: number;
+  readonly #ports: readonly number[];
+  readonly #settings: Configuration;
 
   private constructor(
     customers: readonly Customer[],
     crowds: readonly Crowd[],
     dataDir: string,
-    port: number,
+    ports: readonly number[],
+    settings: Configuration,
   ) {
     this.customers = customers;
     this.#crowds = crowds;
     this.#dataDir = dataDir;
-    this.#port = port;
+    this.#ports = ports;
+    this.#settings = settings;
   }
 
-  static async open(): Promise<World> {
-    const port = await freePort();
+  static async open({ nodes = 1, settings = {} }: WorldPlan = {}): Promise<World> {
+    const ports = await Promise.all(Array.from({ length: nodes }, freePort));
     const [batching, single, mixed] = await Promise.all([
       Customer.open(true, [{ temper: "healthy" }, { temper: "slow" }]),
       Customer.open(false, [{ temper: "healthy" }, { temper: "failing" }]),
       Customer.open(true, [{ temper: "failing" }, { temper: "slow", channelPrefix: "presence-" }]),
     ]);
     const crowds = [
-      new Crowd(batching, port, { channels: 400, visitors: 24 }),
-      new Crowd(single, port, { channels: 200, visitors: 12 }),
-      new Crowd(mixed, port, { channels: 400, visitors: 24 }),
+      new Crowd(batching, ports, { channels: 400, visitors: 24 }),
+      new Crowd(single, ports, { channels: 200, visitors: 12 }),
+      new Crowd(mixed, ports, { channels: 400, visitors: 24 }),
     ];
     const dataDir = mkdtempSync(join(tmpdir(), "ringmaster-crash-"));
-    return new World([batching, single, mixed], crowds, dataDir, port);
+    return new World([batching, single, mixed], crowds, dataDir, ports, settings);
+  }
+
+  /** Where the nodes serve, each at its place. */
+  get ports(): readonly number[] {
+    return this.#ports;
   }
 
   /** Starts a process on the folder; resolves when it is ready. */
-  async start(roles = "channels,packager,sender"): Promise<Ringmaster> {
-    const server = this.launch(roles);
+  async start(roles = "channels,packager,sender", node = 0): Promise<Ringmaster> {
+    const server = this.launch(roles, node);
     const ended = server.exited.then(({ code }) => {
       throw new Error(`a server ended with ${code}: ${JSON.stringify(server.log.all)}`);
     });
@@ -60,19 +75,25 @@ export class World {
     return server;
   }
 
-  launch(roles = "channels,packager,sender"): Ringmaster {
+  launch(roles = "channels,packager,sender", node = 0): Ringmaster {
+    const apps = this.customers.map(({ app }) => app.entry);
     const server = Ringmaster.launch({
-      config: webhookConfig(this.customers.map(({ app }) => app.entry)),
+      config: webhookConfig(apps, {}, this.#settings),
       dataDir: this.#dataDir,
-      flags: { "--roles": roles, "--port": String(this.#port) },
+      flags: { "--roles": roles, "--port": String(this.#ports[node]) },
     });
     this.#servers.push(server);
     return server;
   }
 
+  /** Everybody comes to rest; answers who is where, by customer. */
+  rest(): Promise<readonly Occupancy[]> {
+    return Promise.all(this.#crowds.map((crowd) => crowd.rest()));
+  }
+
   /** The crowd comes to rest, the server tells all that it owes, and every customer knows exactly what is true. */
   async verify(server: Ringmaster): Promise<Tally> {
-    const truths = await Promise.all(this.#crowds.map((crowd) => crowd.rest()));
+    const truths = await this.rest();
     await nothingOwed(server);
     const tally = { events: 0, webhooks: 0, deliveries: 0 };
     for (const [place, customer] of this.customers.entries()) {
