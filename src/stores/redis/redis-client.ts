@@ -84,13 +84,13 @@ export class RedisClient implements RedisConnection {
 
   /**
    * Resolves when all servers are connected, however long that takes. Rejects with `RedisFault`, "denied" when they do not
-   * let us in, "refused" when they are too old; then it is closed.
+   * let us in, "refused" when they are not what they should be, or too old; then it is closed.
    */
   async open(): Promise<void> {
     try {
       await new Promise<void>((resolve, reject) => {
         this.#onChange = (fault) => {
-          if (fault?.kind === "denied") reject(fault);
+          if (fault?.kind === "denied" || fault?.kind === "refused") reject(fault);
           else if (this.isWell) resolve();
         };
         this.#survey();
