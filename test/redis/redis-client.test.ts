@@ -276,10 +276,10 @@ describe("a client of a Cluster", () => {
     if (to === undefined) throw new Error("there must be others");
     const { subscriber, heard, missed } = listen(client);
     await subscriber.subscribe(`${tag}c`);
-    let isMoving = true;
+    const traffic = { isFlowing: true };
     let answered = 0;
-    const traffic = (async () => {
-      while (isMoving) {
+    const flow = (async () => {
+      while (traffic.isFlowing) {
         await patiently(() => client.run(INCREMENT, [`${tag}n`], []));
         answered++;
       }
@@ -300,8 +300,8 @@ describe("a client of a Cluster", () => {
         ?.command("CLUSTER", "SETSLOT", `${slot}`, "NODE", toId);
     const during = answered;
     await until("calls are answered at the end", async () => answered > during + 5);
-    isMoving = false;
-    await traffic;
+    traffic.isFlowing = false;
+    await flow;
     expect(await client.run(INCREMENT, [`${tag}n`], [])).toBe(answered + 1);
     await until("the subscription has moved", async () => missed.length === 1);
     await client.publish(`${tag}c`, "there");
