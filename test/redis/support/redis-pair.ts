@@ -1,6 +1,7 @@
 import type { RedisConnection, Reply } from "../../../src/stores/redis/connection.ts";
 import { script, type Script } from "../../../src/stores/redis/script.ts";
 import { LuaError } from "../../simulation/support/lua/table.ts";
+import { fromBytes } from "../../simulation/support/redis/bytes.ts";
 import { RedisError, replyOf } from "../../simulation/support/redis/reply.ts";
 import { SimulatedServer } from "../../simulation/support/redis/simulated-server.ts";
 
@@ -52,12 +53,16 @@ export class RedisPair {
     for (const key of (names as readonly string[]).toSorted())
       real[key] = await dump(key, (args) => this.#runReal(COMMAND, [key], args));
     const simulated: Record<string, unknown> = {};
-    for (const key of this.#simulated.db.keys().toSorted())
+    for (const key of this.#simulated.db.keys().map(fromBytes).toSorted())
       simulated[key] = await dump(key, (args) => this.#runSimulated(COMMAND, [key], args));
     return { real, simulated };
   }
 
-  async #runReal(which: Script, keys: readonly string[], args: readonly string[]): Promise<Outcome> {
+  async #runReal(
+    which: Script,
+    keys: readonly string[],
+    args: readonly string[],
+  ): Promise<Outcome> {
     try {
       return { reply: await this.#real.run(which, keys, args) };
     } catch (error) {

@@ -1,0 +1,73 @@
+import { endpointIdOf } from "../../../src/protocol/webhook.ts";
+import { RedisDeliveryLog } from "../../../src/stores/redis/delivery-log.ts";
+import { RedisJobDesk } from "../../../src/stores/redis/job-desk.ts";
+import { RedisJobQueue } from "../../../src/stores/redis/job-queue.ts";
+import { RedisJobs } from "../../../src/stores/redis/jobs.ts";
+import { Keys } from "../../../src/stores/redis/keys.ts";
+import type { Clock } from "../../../src/sender/ports/clock.ts";
+import type { JobStoreEngine, JobStoreHandles } from "../../conformance/job-store.ts";
+import { redisSettings } from "../../support/redis-settings.ts";
+import { connect } from "./connect.ts";
+import { MarkedConnection } from "./marked-connection.ts";
+
+let made = 0;
+
+/** Every store is a prefix of its own on the server. */
+export function redisJobStore(portOf: () => number): JobStoreEngine {
+  return {
+    latenessMs: 0,
+    async make({ clock }) {
+      const keys = new Keys(`jobs${++made}`, 4);
+      const connections: MarkedConnection[] = [];
+      const logs: RedisDeliveryLog[] = [];
+      async function open(own: Clock): Promise<JobStoreHandles & { readonly jobs: RedisJobs }> {
+        const connection = new MarkedConnection(
+          await connect(redisSettings(portOf())),
+          keys.jobs("marker"),
+        );
+        connections.push(connection);
+        const jobs = new RedisJobs(connection, keys, () => `${own.now()}`);
+        const log = new RedisDeliveryLog(connection, keys, own);
+        logs.push(log);
+        return {
+          jobs,
+          log,
+          queue: new RedisJobQueue(connection, jobs),
+          desk: new RedisJobDesk(jobs),
+        };
+      }
+      const { jobs, ...handles } = await open(clock);
+      async function flush(): Promise<void> {
+        for (const log of logs) await log.flush();
+        for (const connection of connections) await connection.allHeard();
+      }
+      return {
+        ...handles,
+        // As a program would that knows the script.
+        async putRaw(raws) {
+          await jobs.put(
+            raws.map(({ id, appId, webhookId, version, json }) => ({
+              id,
+              endpointId: endpointIdOf(appId, webhookId),
+              version,
+              url: "",
+              retryWindowMs: 300_000,
+              waitsSinceMs: undefined,
+              json,
+              body: undefined,
+            })),
+          );
+        },
+        figures: () => handles.desk.figures(),
+        flush,
+        second: open,
+        async reopen(nextClock) {
+          return open(nextClock);
+        },
+        async close() {
+          for (const connection of connections) await connection.close();
+        },
+      };
+    },
+  };
+}
