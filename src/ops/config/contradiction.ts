@@ -24,6 +24,7 @@ export function contradictions(settings: Settings, apps: readonly LimitedApp[]):
     ...portContradictions(settings),
     ...drainContradictions(settings.drain),
     ...senderContradictions(settings),
+    ...redisContradictions(settings.redis),
     ...sizeContradictions(settings, apps),
   ];
 }
@@ -145,6 +146,62 @@ function senderContradictions({ sender, drain }: Settings): Contradiction[] {
       path: `sender.${missing}`,
       message: `is missing, which sender.${given} needs; give the path of a PEM file, or leave both out`,
       involves: ["sender.certFile", "sender.keyFile"],
+    });
+  }
+  return found;
+}
+
+function redisContradictions(redis: Settings["redis"]): Contradiction[] {
+  const { url, clusterNodes, sentinelNodes, sentinelPrimaryName, database } = redis;
+  const found: Contradiction[] = [];
+  const places = [
+    ...(url === null ? [] : ["redis.url"]),
+    ...(clusterNodes.length === 0 ? [] : ["redis.clusterNodes"]),
+    ...(sentinelNodes.length === 0 ? [] : ["redis.sentinelNodes"]),
+  ];
+  const [first, second] = places;
+  if (first !== undefined && second !== undefined) {
+    found.push({
+      path: second,
+      message: `is given beside ${first}, but there is one store; give only one of them`,
+      involves: places,
+    });
+  }
+  if (sentinelNodes.length > 0 !== (sentinelPrimaryName !== null)) {
+    const [missing, given] =
+      sentinelPrimaryName === null
+        ? ["sentinelPrimaryName", "sentinelNodes"]
+        : ["sentinelNodes", "sentinelPrimaryName"];
+    found.push({
+      path: `redis.${missing}`,
+      message: `is missing, which redis.${given} needs; give both, or leave both out`,
+      involves: ["redis.sentinelNodes", "redis.sentinelPrimaryName"],
+    });
+  }
+  if (clusterNodes.length > 0 && database !== 0) {
+    found.push({
+      path: "redis.database",
+      message: "is not 0, but a Cluster has no other; leave it out",
+      involves: ["redis.database", "redis.clusterNodes"],
+    });
+  }
+  if ((redis.certFile === null) !== (redis.keyFile === null)) {
+    const [missing, given] =
+      redis.certFile === null ? ["certFile", "keyFile"] : ["keyFile", "certFile"];
+    found.push({
+      path: `redis.${missing}`,
+      message: `is missing, which redis.${given} needs; give the path of a PEM file, or leave both out`,
+      involves: ["redis.certFile", "redis.keyFile"],
+    });
+  }
+  const forTls = (["caFile", "certFile", "keyFile", "serverName"] as const).filter(
+    (name) => redis[name] !== null,
+  );
+  if (forTls.length > 0 && !redis.tls && url?.startsWith("rediss:") !== true) {
+    found.push({
+      path: "redis.tls",
+      message: `is false, so redis.${forTls.join(" and redis.")} would do nothing; set it to true, or leave them out`,
+      involves: ["redis.tls", "redis.url", ...forTls.map((name) => `redis.${name}`)],
     });
   }
   return found;

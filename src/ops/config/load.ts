@@ -18,6 +18,7 @@ import { FileReads, readFailure } from "./file-reads.ts";
 import { variablesNamedIn } from "./named-variables.ts";
 import type { PemProblem } from "./pem.ts";
 import { ConfigError, ProblemList } from "./problem.ts";
+import { readRedis, type RedisConfig } from "./redis-config.ts";
 import type { SecretOrigin } from "./secret.ts";
 import { readSenderTls, type SenderTls } from "./sender-tls.ts";
 import type { Settings } from "./settings.ts";
@@ -45,6 +46,8 @@ export interface LoadedConfig {
   /** Read and checked, so that the listener need not read the files again. Null without a TLS listener. */
   readonly tls: TlsMaterial | null;
   readonly senderTls: SenderTls;
+  /** The store that many processes share; null for the embedded one. */
+  readonly redis: RedisConfig | null;
   /** The file it came from, absolute. */
   readonly file: string | null;
   /** By path, `drain.windowMs` and `apps[0].limits.eventBytes`. What is not in here is a default. */
@@ -96,6 +99,7 @@ class Loading {
     );
     const tls = await this.#tls(settings.tls);
     const senderTls = await this.#senderTls(settings.sender);
+    const redis = await this.#redis(settings.redis);
     this.#problems.throwIfAny(this.#reads.digests);
 
     const defaultApp =
@@ -107,6 +111,7 @@ class Loading {
       apps: defaultApp === null ? (listed?.apps ?? []) : [defaultApp.app],
       tls,
       senderTls,
+      redis,
       file: this.#file,
       sources: this.#sources,
       secretOrigins: this.#secretOrigins,
@@ -247,6 +252,13 @@ class Loading {
     const { material, problems } = await readSenderTls(settings, this.#reads);
     this.#refusePem(problems);
     return material;
+  }
+
+  async #redis(settings: Settings["redis"]): Promise<RedisConfig | null> {
+    if (this.#problems.isAbout("redis")) return null;
+    const { config, problems } = await readRedis(settings, this.#reads);
+    this.#refusePem(problems);
+    return config;
   }
 
   #refusePem(problems: readonly PemProblem[]): void {

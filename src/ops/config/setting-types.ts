@@ -20,6 +20,17 @@ export const filePath = () => z.string().min(1);
 export const milliseconds = (min: number) => z.int().min(min).max(MAX_TIMER_MS);
 export const bytes = (min: number) => z.int().min(min).max(MAX_BYTES);
 
+/** `redis-1:6379`, `[::1]:6379` */
+export const hostAndPort = () =>
+  z.string().refine((text) => {
+    const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+    const isHost =
+      bracketed === undefined
+        ? plain !== undefined && (isIP(plain) === 4 || HOST_NAME.test(plain))
+        : isIP(bracketed) === 6;
+    return isHost && Number(digits) >= 1 && Number(digits) <= 65_535;
+  });
+
 /** `10.0.0.0/8`, `fd00::/8` */
 export const network = () =>
   z.string().refine((text) => {

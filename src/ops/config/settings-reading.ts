@@ -80,14 +80,16 @@ class SettingsReading {
   /** Some defaults follow from other settings. */
   #complete(tree: Record<string, unknown>): Settings {
     const settings = settingsSchema.parse(tree);
-    const { dataDir, drain, ops, database, sender } = settings;
+    const { dataDir, drain, ops, redis, database, sender } = settings;
     const isGiven = (path: string) => this.#sources.has(path);
     return {
       ...settings,
-      ops: {
-        ...ops,
-        // Fetched by now: what is left is the text.
-        adminToken: typeof ops.adminToken === "string" ? ops.adminToken : null,
+      ops: { ...ops, adminToken: fetched(ops.adminToken) },
+      redis: {
+        ...redis,
+        url: fetched(redis.url),
+        password: fetched(redis.password),
+        sentinelPassword: fetched(redis.sentinelPassword),
       },
       database: { ...database, file: database.file ?? join(dataDir, DATABASE_NAME) },
       sender: {
@@ -167,6 +169,11 @@ class SettingsReading {
     );
     return secret;
   }
+}
+
+/** Secrets are fetched before settings are complete: what is left of them is the text. */
+function fetched(entry: SecretEntry | null): string | null {
+  return typeof entry === "string" ? entry : null;
 }
 
 function absolute(field: Field, value: unknown, folder: string): unknown {

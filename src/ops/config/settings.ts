@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { database, deadLetters, deliveryLog, sender } from "./delivery-settings.ts";
 import { fieldsOf, noted } from "./field.ts";
+import { redis } from "./redis-section.ts";
 import { secretEntry } from "./secret-entry.ts";
 import {
   bytes,
@@ -212,6 +213,7 @@ export const settingsSchema = z.strictObject({
   http: http.prefault({}),
   cache: cache.prefault({}),
   drain: drain.prefault({}),
+  redis: redis.prefault({}),
   database: database.prefault({}),
   sender: sender.prefault({}),
   deliveryLog: deliveryLog.prefault({}),
@@ -220,9 +222,13 @@ export const settingsSchema = z.strictObject({
 
 type WrittenSettings = z.output<typeof settingsSchema>;
 
+type RedisSecret = "url" | "password" | "sentinelPassword";
+
 /** The effective settings of a process: each has a value, paths are absolute and secrets are fetched. */
-export interface Settings extends Omit<WrittenSettings, "ops" | "database"> {
+export interface Settings extends Omit<WrittenSettings, "ops" | "redis" | "database"> {
   readonly ops: Omit<WrittenSettings["ops"], "adminToken"> & { readonly adminToken: string | null };
+  readonly redis: Omit<WrittenSettings["redis"], RedisSecret> &
+    Readonly<Record<RedisSecret, string | null>>;
   readonly database: Omit<WrittenSettings["database"], "file"> & { readonly file: string };
 }
 

@@ -1,0 +1,174 @@
+import type { Clock } from "../../channels/ports/clock.ts";
+import type { Log } from "../../channels/ports/log.ts";
+import { RedisBus } from "./bus.ts";
+import { RedisCache } from "./cache.ts";
+import { RedisDeliveryLog } from "./delivery-log.ts";
+import { RedisEventLog } from "./event-log.ts";
+import { RedisEventRecorder } from "./event-recorder.ts";
+import { openFormat } from "./format.ts";
+import { RedisJobDesk } from "./job-desk.ts";
+import { RedisJobQueue } from "./job-queue.ts";
+import { RedisJobs } from "./jobs.ts";
+import type { Keys } from "./keys.ts";
+import { NodeRegistry } from "./node-registry.ts";
+import { PartitionWriters } from "./partition-writers.ts";
+import { Reaper } from "./reaper.ts";
+import { RedisClient, type RedisFigures } from "./redis-client.ts";
+import { RedisRoster } from "./roster.ts";
+import type { RedisSettings } from "./settings.ts";
+import { serverTime } from "./time.ts";
+
+export interface RedisStoreOptions {
+  readonly settings: RedisSettings;
+  readonly keyPrefix: string;
+  /** Of a new store; what stands in the store counts. */
+  readonly partitions: number;
+  readonly nodeTimeoutMs: number;
+  /** Whether this process serves sockets: only then is it a node that others know. */
+  readonly hasChannels: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface RedisStoreFigures {
+  /** Writes of this process that wait for the store. */
+  readonly waiting: number;
+  /** Events that no webhook, and no decision against one, came of yet. */
+  readonly events: number;
+  /** How long the oldest of them has been there; 0 when there is none. */
+  readonly oldestEventMs: number;
+  readonly connection: RedisFigures;
+  /** Channels that were cut off for a moment, so often. */
+  readonly busGaps: number;
+  /** Channels nodes that gave a sign of life lately. */
+  readonly nodes: number;
+  /** Dead nodes that this one has cleaned up after. */
+  readonly reaped: number;
+  /** Partitions of the event log that this process owns. */
+  readonly partitions: number;
+}
+
+/** For what this process holds to be withdrawn, if the store answers at all. */
+const LEAVE_TIMEOUT_MS = 5_000;
+
+/**
+ * All that one process has of a Redis. Many processes with one store are one server.
+ *
+ *   open ──▶ working ──leave──▶ gone ──close──▶ closed
+ *
+ * A process that ends without leaving is found dead by the others, who then do what it would have done.
+ */
+export class RedisStore {
+  readonly bus: RedisBus | undefined;
+  readonly roster: RedisRoster;
+  readonly cache: RedisCache;
+  readonly recorder: RedisEventRecorder;
+  readonly events: RedisEventLog;
+  readonly queue: RedisJobQueue;
+  readonly desk: RedisJobDesk;
+  readonly deliveries: RedisDeliveryLog;
+  readonly #client: RedisClient;
+  readonly #writers: PartitionWriters;
+  readonly #registry: NodeRegistry | undefined;
+  readonly #clock: Clock;
+
+  private constructor(client: RedisClient, keys: Keys, options: RedisStoreOptions) {
+    const { clock, log, nodeTimeoutMs, hasChannels } = options;
+    const nodeId = newId();
+    const about = { connection: client, keys, nodeId, clock, time: serverTime };
+    const writers = new PartitionWriters({ ...about, random: Math.random });
+    const jobs = new RedisJobs(client, keys, serverTime);
+    this.#client = client;
+    this.#clock = clock;
+    this.#writers = writers;
+    this.bus = hasChannels ? new RedisBus(client, keys) : undefined;
+    this.roster = new RedisRoster({ ...about, writers });
+    this.cache = new RedisCache(client, keys);
+    this.recorder = new RedisEventRecorder(writers);
+    this.events = new RedisEventLog({
+      ...about,
+      packagerId: nodeId,
+      addJobs: async (added) => void (await jobs.add(added)),
+    });
+    this.queue = new RedisJobQueue(client, jobs);
+    this.desk = new RedisJobDesk(jobs);
+    this.deliveries = new RedisDeliveryLog(client, keys, clock);
+    const reaper = new Reaper(about);
+    this.#registry = hasChannels
+      ? new NodeRegistry({ ...about, writers, reaper, log, nodeTimeoutMs })
+      : undefined;
+  }
+
+  /**
+   * Resolves when the store is connected, however long that takes. Rejects with `RedisFault`: "denied" when it does not let
+   * us in, "refused" when it is too old, or of a format that is too new.
+   */
+  static async open(options: RedisStoreOptions): Promise<RedisStore> {
+    const { settings, clock, log, keyPrefix, partitions } = options;
+    const client = new RedisClient({ settings, clock, log, random: Math.random });
+    await client.open();
+    try {
+      const keys = await openFormat(client, keyPrefix, partitions);
+      const store = new RedisStore(client, keys, options);
+      await store.#registry?.start();
+      return store;
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+  }
+
+  get isWell(): boolean {
+    return this.#client.isWell && this.bus?.isWell !== false;
+  }
+
+  async figures(): Promise<RedisStoreFigures> {
+    const { events, oldestEventMs } = await this.events.figures();
+    const { nodes, reaped } = this.#registry?.figures() ?? { nodes: 0, reaped: 0 };
+    return {
+      waiting: this.#writers.waiting,
+      events,
+      oldestEventMs,
+      connection: this.#client.figures(),
+      busGaps: this.bus?.gaps ?? 0,
+      nodes,
+      reaped,
+      partitions: this.events.owned,
+    };
+  }
+
+  /** Writes what waits and withdraws what is held. False when the store did not take it in time: others will find out. */
+  async leave(): Promise<boolean> {
+    let cancel: () => void = () => {};
+    const late = new Promise<false>((resolve) => {
+      cancel = this.#clock.after(LEAVE_TIMEOUT_MS, () => resolve(false));
+    });
+    const left = this.#leave().then(
+      () => true,
+      () => false,
+    );
+    try {
+      return await Promise.race([left, late]);
+    } finally {
+      cancel();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#registry?.close();
+    this.#writers.close();
+    await this.roster.close();
+    await this.#client.close();
+  }
+
+  async #leave(): Promise<void> {
+    await this.#writers.rest();
+    await this.#registry?.leave();
+    await this.deliveries.flush();
+  }
+}
+
+/** Of this process, and of no other ever. */
+function newId(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString("hex");
+}
