@@ -144,7 +144,7 @@ export class Packager {
     try {
       await partition.turn();
     } catch {
-      this.#lose(partition);
+      this.#lose([partition]);
       return;
     }
     if (this.#state === "running") this.#turnAt(partition.dueMs);
@@ -180,15 +180,19 @@ export class Packager {
       this.#partitions.set(ownership.partition, partition);
       this.#turnAt(partition.dueMs);
     }
-    for (const [number, partition] of this.#partitions)
-      if (!kept.has(number)) this.#lose(partition);
+    const lost = [...this.#partitions.values()].filter(
+      ({ ownership: { partition } }) => !kept.has(partition),
+    );
+    this.#lose(lost);
   }
 
   /** All that was in memory is the other's to read. */
-  #lose(lost: Partition): void {
-    const { partition } = lost.ownership;
-    if (this.#partitions.get(partition) === lost) this.#partitions.delete(partition);
-    this.#dependencies.log.info({ partition }, "another process owns the partition now");
+  #lose(lost: readonly Partition[]): void {
+    const partitions = lost.map(({ ownership: { partition } }) => partition);
+    for (const [i, partition] of partitions.entries())
+      if (this.#partitions.get(partition) === lost[i]) this.#partitions.delete(partition);
+    if (partitions.length > 0)
+      this.#dependencies.log.info({ partitions }, "another process owns the partitions now");
   }
 
   async #flush(partition: Partition): Promise<void> {

@@ -176,7 +176,9 @@ export class AdminServer implements AsyncDisposable {
     cacheBytes: () => 0,
     drainWindowLeftMs: () => 0,
     configurationOk: () => true,
-    store: () => ({ waiting: 0, events: 0, oldestEventMs: 0, isWell: true }),
+    database: () => ({ waiting: 0, isWell: true }),
+    redis: () => undefined,
+    events: () => Promise.resolve({ events: 0, oldestEventMs: 0 }),
     queue: () =>
       Promise.resolve({
         due: 0,
@@ -218,7 +220,8 @@ export class AdminServer implements AsyncDisposable {
       metrics: this.#metrics,
       state: () => "ready",
       stuck: () => [],
-      admin,
+      troubles: () => [],
+      admin: () => admin,
     }));
     this.port = port;
   }

@@ -1,18 +1,18 @@
 import type { Logger } from "pino";
 import type { Settings } from "../../ops/config/settings.ts";
-import type { SqliteStore } from "../../stores/sqlite/store.ts";
+import type { ProcessStore } from "./process-store.ts";
 
 const INTERVAL_MS = 60_000;
 
 /** Forgets attempts and dead letters that are beyond their bounds, once a minute. */
 export class Housekeeping {
-  readonly #store: SqliteStore;
+  readonly #store: ProcessStore;
   readonly #bounds: Pick<Settings, "deliveryLog" | "deadLetters">;
   readonly #log: Logger;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(
-    store: SqliteStore,
+    store: ProcessStore,
     bounds: Pick<Settings, "deliveryLog" | "deadLetters">,
     log: Logger,
   ) {
@@ -36,7 +36,7 @@ export class Housekeeping {
       const forgotten = await this.#store.desk.prune(this.#bounds.deadLetters);
       if (forgotten > 0) this.#log.warn({ deadLetters: forgotten }, "dead letters were forgotten");
     } catch (err) {
-      this.#log.error({ err }, "could not forget what is old in the database");
+      this.#log.error({ err }, "could not forget what is old in the store");
     }
   }
 }

@@ -15,14 +15,14 @@ import { HttpTransport } from "../../sender/http-transport.ts";
 import { Resolver } from "../../sender/resolver.ts";
 import { Sender } from "../../sender/sender.ts";
 import { systemLookup } from "../../sender/system-lookup.ts";
-import type { SqliteStore } from "../../stores/sqlite/store.ts";
+import type { ProcessStore } from "./process-store.ts";
 
-export function makePackager(store: SqliteStore, apps: AppDirectory, log: Logger): Packager {
+export function makePackager(store: ProcessStore, apps: AppDirectory, log: Logger): Packager {
   return new Packager({ events: store.events, apps, clock: systemClock, log });
 }
 
 export function makeSender(
-  store: SqliteStore,
+  store: ProcessStore,
   { settings, senderTls }: LoadedConfig,
   log: Logger,
 ): Sender {

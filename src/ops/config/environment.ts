@@ -39,6 +39,7 @@ export function textFor(field: Field, env: Environment): string | undefined {
 export function valueOf(field: Field, text: string): unknown {
   if (field.nullable && text === "null") return null;
   if (field.kind === "number" && /^-?[0-9]+$/.test(text)) return Number(text);
+  if (field.kind === "switch" && (text === "true" || text === "false")) return text === "true";
   return field.kind === "list" ? listIn(text) : text;
 }
 

@@ -28,7 +28,7 @@ function wrongWith(field: Field, value: unknown): string {
     if (field.kind === "number")
       return /^-?[0-9]+$/.test(value) ? "is a number in quotes" : "is not a number";
     if (field.kind === "choice") return "is none of the choices";
-    if (field.kind === "secret") return wrongSecret(value);
+    if (field.kind === "secret") return wrongSecret(value, field.notes.fault);
     if (field.kind === "text") return field.notes.fault?.(value) ?? "has not the right form";
   }
   if (field.kind === "list" && Array.isArray(value)) {
@@ -44,10 +44,9 @@ function wrongWith(field: Field, value: unknown): string {
 }
 
 /** What is wrong with a secret of the wrong form. */
-export function wrongSecret(text: string): string {
-  return text === REDACTED
-    ? "is not a secret but what stands in place of one"
-    : "has not the right form";
+export function wrongSecret(text: string, fault?: (text: string) => string | undefined): string {
+  if (text === REDACTED) return "is not a secret but what stands in place of one";
+  return fault?.(text) ?? "has not the right form";
 }
 
 function wrongNumber(field: Field, value: number): string {

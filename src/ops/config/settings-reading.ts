@@ -160,7 +160,11 @@ class SettingsReading {
     }
     const { secret, origin } = resolved;
     if (!field.schema.safeParse(secret).success) {
-      this.#problems.add(field.path, `${wrongSecret(secret)}; give ${field.right}`, source.at);
+      this.#problems.add(
+        field.path,
+        `${wrongSecret(secret, field.notes.fault)}; give ${field.right}`,
+        source.at,
+      );
       return null;
     }
     this.#secretOrigins.set(

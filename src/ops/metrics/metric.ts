@@ -2,14 +2,19 @@ import type { TenantFigures } from "../../channels/channels.ts";
 import type { PackagerFigures } from "../../packager/packager.ts";
 import type { SenderFigures } from "../../sender/figures.ts";
 import type { QueueFigures } from "../../sender/ports/job-desk.ts";
+import type { RedisStoreFigures } from "../../stores/redis/store.ts";
 import type { DescriptorLimit } from "../file-descriptors.ts";
 import type { LifecycleState } from "../lifecycle.ts";
 
-/** What was recorded and is not settled, and how the database fares. */
-export interface StoreFigures {
-  readonly waiting: number;
+/** What was recorded and is not settled. */
+export interface EventFigures {
   readonly events: number;
   readonly oldestEventMs: number;
+}
+
+/** How the embedded database fares. */
+export interface DatabaseFigures {
+  readonly waiting: number;
   readonly isWell: boolean;
 }
 
@@ -24,16 +29,21 @@ export interface MetricSources {
   /** While draining: what is left of the window. */
   drainWindowLeftMs(): number;
   configurationOk(): boolean;
-  store(): StoreFigures;
+  /** Undefined in a process without it. */
+  database(): DatabaseFigures | undefined;
+  redis(): RedisStoreFigures | undefined;
+  /** These reject while the store is away. */
+  events(): Promise<EventFigures>;
   queue(): Promise<QueueFigures>;
   /** Undefined in a process without that ring. */
   packager(): PackagerFigures | undefined;
   sender(): SenderFigures | undefined;
 }
 
-/** The sources, and what had to be waited for. */
+/** The sources, and what had to be waited for: undefined where the store did not tell. */
 export interface Reading extends MetricSources {
-  readonly queued: QueueFigures;
+  readonly recorded: EventFigures | undefined;
+  readonly queued: QueueFigures | undefined;
 }
 
 /** A value, its labels, and what is put behind the name: the parts of a histogram have each their own. */
@@ -65,6 +75,26 @@ export function perApp(
     labels: ["app"],
     *read(reading) {
       for (const figures of reading.tenants()) yield [read(figures), { app: figures.appId }];
+    },
+  };
+}
+
+/** No sample where the figures are not known. */
+export function ofKnown<Figures>(
+  type: Metric["type"],
+  name: string,
+  help: string,
+  figuresOf: (reading: Reading) => Figures | undefined,
+  read: (figures: Figures) => number,
+): Metric {
+  return {
+    type,
+    name,
+    help,
+    labels: [],
+    *read(reading) {
+      const figures = figuresOf(reading);
+      if (figures !== undefined) yield [read(figures)];
     },
   };
 }

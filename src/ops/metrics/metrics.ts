@@ -2,10 +2,16 @@ import { Registry, type Metric as RegisteredMetric } from "prom-client";
 import { CHANNELS_METRICS } from "./channels-metrics.ts";
 import type { Metric, MetricSources, Reading } from "./metric.ts";
 import { PROCESS_METRICS, eventLoopDelay } from "./process-metrics.ts";
+import { REDIS_METRICS } from "./redis-metrics.ts";
 import { WEBHOOK_METRICS } from "./webhook-metrics.ts";
 
 /** Every metric that there is, in the order of docs/operations.md. Labels never hold what a client may choose. */
-const METRICS: readonly Metric[] = [...CHANNELS_METRICS, ...WEBHOOK_METRICS, ...PROCESS_METRICS];
+const METRICS: readonly Metric[] = [
+  ...CHANNELS_METRICS,
+  ...WEBHOOK_METRICS,
+  ...REDIS_METRICS,
+  ...PROCESS_METRICS,
+];
 
 /** Prometheus' view of the process. */
 export class Metrics {
@@ -25,7 +31,11 @@ export class Metrics {
 
   /** The text of one scrape. */
   async scrape(): Promise<string> {
-    this.#reading = { ...this.#sources, queued: await this.#sources.queue() };
+    const [recorded, queued] = await Promise.all([
+      known(this.#sources.events()),
+      known(this.#sources.queue()),
+    ]);
+    this.#reading = { ...this.#sources, recorded, queued };
     return await this.#registry.metrics();
   }
 
@@ -49,4 +59,9 @@ export class Metrics {
     };
     this.#registry.registerMetric({ name, help, type, get } as unknown as RegisteredMetric);
   }
+}
+
+/** A scrape must not fail because the store is away: that is when it is looked at. */
+function known<Figures>(figures: Promise<Figures>): Promise<Figures | undefined> {
+  return figures.catch(() => undefined);
 }

@@ -1,31 +1,35 @@
 import type { HistogramFigures } from "../../sender/histogram.ts";
-import { ofProcess, type Metric, type Reading, type Sample } from "./metric.ts";
+import { ofKnown, type Metric, type Reading, type Sample } from "./metric.ts";
 
-/** Of events, jobs and deliveries. What stands in the database is told by every process that shares it. */
+/** Of events, jobs and deliveries. What stands in a store is told by every process that shares it. */
 export const WEBHOOK_METRICS: readonly Metric[] = [
-  ofProcess(
+  ofKnown(
     "gauge",
     "ringmaster_database_ok",
-    "0 while the database cannot be written: everything that has to be waits in memory.",
-    ({ store }) => (store().isWell ? 1 : 0),
+    "0 while the embedded database cannot be written: everything that has to be waits in memory.",
+    ({ database }) => database(),
+    ({ isWell }) => (isWell ? 1 : 0),
   ),
-  ofProcess(
+  ofKnown(
     "gauge",
     "ringmaster_database_waiting_changes",
     "Changes of this process that are not in the database yet.",
-    ({ store }) => store().waiting,
+    ({ database }) => database(),
+    ({ waiting }) => waiting,
   ),
-  ofProcess(
+  ofKnown(
     "gauge",
     "ringmaster_webhook_events",
     "Events that are recorded and not settled; leavings stay for three seconds.",
-    ({ store }) => store().events,
+    ({ recorded }) => recorded,
+    ({ events }) => events,
   ),
-  ofProcess(
+  ofKnown(
     "gauge",
     "ringmaster_webhook_oldest_event_seconds",
     "Age of the oldest of them. Above a few seconds no packager keeps up, or none runs.",
-    ({ store }) => store().oldestEventMs / 1000,
+    ({ recorded }) => recorded,
+    ({ oldestEventMs }) => oldestEventMs / 1000,
   ),
   {
     type: "gauge",
@@ -33,21 +37,24 @@ export const WEBHOOK_METRICS: readonly Metric[] = [
     help: "Webhooks in the queue: due, leased by a sender, delayed until their next attempt, dead letters.",
     labels: ["state"],
     *read({ queued }) {
+      if (queued === undefined) return;
       for (const state of ["due", "leased", "delayed", "dead"] as const)
         yield [queued[state], { state }];
     },
   },
-  ofProcess(
+  ofKnown(
     "gauge",
     "ringmaster_webhook_oldest_due_seconds",
     "How long the oldest due webhook has been waiting for a sender.",
-    ({ queued }) => queued.oldestDueMs / 1000,
+    ({ queued }) => queued,
+    ({ oldestDueMs }) => oldestDueMs / 1000,
   ),
-  ofProcess(
+  ofKnown(
     "gauge",
     "ringmaster_webhook_paused_endpoints",
     "Webhooks that are paused, by a 410 or by hand.",
-    ({ queued }) => queued.pausedEndpoints,
+    ({ queued }) => queued,
+    ({ pausedEndpoints }) => pausedEndpoints,
   ),
   ofPackager(
     "counter",
@@ -151,7 +158,7 @@ function ofPackager(
   help: string,
   read: (figures: NonNullable<ReturnType<Reading["packager"]>>) => number,
 ): Metric {
-  return ofRing(type, name, help, (reading) => reading.packager(), read);
+  return ofKnown(type, name, help, (reading) => reading.packager(), read);
 }
 
 function ofSender(
@@ -160,27 +167,7 @@ function ofSender(
   help: string,
   read: (figures: NonNullable<ReturnType<Reading["sender"]>>) => number,
 ): Metric {
-  return ofRing(type, name, help, (reading) => reading.sender(), read);
-}
-
-/** No sample in a process without that ring. */
-function ofRing<Figures>(
-  type: Metric["type"],
-  name: string,
-  help: string,
-  ring: (reading: Reading) => Figures | undefined,
-  read: (figures: Figures) => number,
-): Metric {
-  return {
-    type,
-    name,
-    help,
-    labels: [],
-    *read(reading) {
-      const figures = ring(reading);
-      if (figures !== undefined) yield [read(figures)];
-    },
-  };
+  return ofKnown(type, name, help, (reading) => reading.sender(), read);
 }
 
 function histogram(

@@ -33,10 +33,7 @@ export interface RedisStoreOptions {
 export interface RedisStoreFigures {
   /** Writes of this process that wait for the store. */
   readonly waiting: number;
-  /** Events that no webhook, and no decision against one, came of yet. */
-  readonly events: number;
-  /** How long the oldest of them has been there; 0 when there is none. */
-  readonly oldestEventMs: number;
+  readonly isWell: boolean;
   readonly connection: RedisFigures;
   /** Channels that were cut off for a moment, so often. */
   readonly busGaps: number;
@@ -44,8 +41,6 @@ export interface RedisStoreFigures {
   readonly nodes: number;
   /** Dead nodes that this one has cleaned up after. */
   readonly reaped: number;
-  /** Partitions of the event log that this process owns. */
-  readonly partitions: number;
 }
 
 /** For what this process holds to be withdrawn, if the store answers at all. */
@@ -122,18 +117,15 @@ export class RedisStore {
     return this.#client.isWell && this.bus?.isWell !== false;
   }
 
-  async figures(): Promise<RedisStoreFigures> {
-    const { events, oldestEventMs } = await this.events.figures();
+  figures(): RedisStoreFigures {
     const { nodes, reaped } = this.#registry?.figures() ?? { nodes: 0, reaped: 0 };
     return {
       waiting: this.#writers.waiting,
-      events,
-      oldestEventMs,
+      isWell: this.isWell,
       connection: this.#client.figures(),
       busGaps: this.bus?.gaps ?? 0,
       nodes,
       reaped,
-      partitions: this.events.owned,
     };
   }
 

@@ -20,8 +20,14 @@ export const validFile: fc.Arbitrary<Record<string, unknown>> = fc
   .map(withoutContradictions);
 
 function settingsTree(): fc.Arbitrary<Record<string, unknown>> {
-  const isRead = (path: string) => path.startsWith("tls.") || /^sender\.[a-z]+File$/.test(path);
-  const fields = settingsFields.filter(({ path }) => !isRead(path) && !path.endsWith("ort"));
+  const isRead = (path: string) =>
+    path.startsWith("tls.") || /^(sender|redis)\.[a-z]+File$/.test(path);
+  // A store has one place, and its other settings go with that: here it is always the URL.
+  const isOfOtherPlace = (path: string) =>
+    /^redis\.(cluster|sentinel)/.test(path) || path === "redis.serverName";
+  const fields = settingsFields.filter(
+    ({ path }) => !isRead(path) && !isOfOtherPlace(path) && !path.endsWith("ort"),
+  );
   const leaves = fc.record(
     Object.fromEntries(fields.map((field) => [field.path, valueOf(field)])),
     {
@@ -160,6 +166,7 @@ function valueOf(field: Field): fc.Arbitrary<unknown> {
 
 function valueOfKind({ kind, path, choices, right, notes }: Field): fc.Arbitrary<unknown> {
   if (kind === "switch") return fc.boolean();
+  if (path === "redis.url") return secretText.map((text) => `redis://u:${text}@cache:1/2`);
   if (kind === "secret") return secretText;
   if (path === "sender.allowedNetworks")
     return fc.subarray(["10.0.0.0/8", "127.0.0.1/32", "fd00::/8", "::/0"]);

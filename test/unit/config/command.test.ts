@@ -157,7 +157,7 @@ test("a command has a flag for every setting but secrets, and gives the loader w
   );
   expect(
     settingsFields.filter(({ flagName }) => flagName === null).map(({ path }) => path),
-  ).toEqual(["ops.adminToken"]);
+  ).toEqual(["ops.adminToken", "redis.url", "redis.sentinelPassword", "redis.password"]);
   expect(command.helpInformation()).toContain("--roles <channels,packager,sender> ");
   expect(command.helpInformation()).not.toContain("admin-token");
   command.parse(["--config", "a.yaml", ...typed.flatMap(([, flag, text]) => [flag, text])], {

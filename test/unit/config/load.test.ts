@@ -43,6 +43,27 @@ describe("values", () => {
       http: { maxBodyBytes: 1_048_576 },
       cache: { maxBytes: 67_108_864 },
       drain: { noticeMs: 5_000, windowMs: 20_000, deadlineMs: 28_000 },
+      redis: {
+        url: null,
+        clusterNodes: [],
+        sentinelNodes: [],
+        sentinelPrimaryName: null,
+        sentinelUsername: null,
+        sentinelPassword: null,
+        username: null,
+        password: null,
+        database: 0,
+        tls: false,
+        caFile: null,
+        certFile: null,
+        keyFile: null,
+        serverName: null,
+        keyPrefix: "ringmaster",
+        partitions: 64,
+        nodeTimeoutMs: 15_000,
+        connectTimeoutMs: 5_000,
+        commandTimeoutMs: 5_000,
+      },
       database: {
         file: workspace.path(".ringmaster/ringmaster.db"),
         durability: "process",
@@ -92,15 +113,18 @@ describe("values", () => {
     "%s can be set by its variable and by its flag",
     async (path, field) => {
       const valid = textOf(field);
-      // The files of TLS are read where they are used; alone they are a contradiction that names the field.
-      const isTls = path.startsWith("tls.") || path.endsWith("File");
+      // The files of TLS are read where they are used; alone these are a contradiction that names the field.
+      const isTls =
+        path.startsWith("tls.") ||
+        path.endsWith("File") ||
+        ["redis.serverName", "redis.sentinelNodes", "redis.sentinelPrimaryName"].includes(path);
       const isSecret = field.kind === "secret";
       for (const inputs of [
         { env: { ...APP_ENV, [field.envName ?? ""]: valid } },
         ...(isSecret ? [] : [{ env: APP_ENV, flags: { [path]: valid } }]),
       ]) {
         if (isTls) {
-          expect((await workspace.problems(inputs))[0]).toMatch(/^(tls|sender)\./);
+          expect((await workspace.problems(inputs))[0]).toMatch(/^(tls|sender|redis)\./);
           continue;
         }
         const { settings, sources } = await workspace.load(inputs);
@@ -117,6 +141,9 @@ describe("values", () => {
   function textOf({ path, kind, choices, notes, schema }: Field): string {
     if (path === "pathPrefix") return "/p";
     if (path === "sender.allowedNetworks") return "10.0.0.0/8,fd00::/8";
+    if (path === "redis.url") return "redis://127.0.0.2";
+    if (path.startsWith("redis.") && path.endsWith("Nodes")) return "127.0.0.2:1,localhost:2";
+    if (kind === "switch") return "true";
     if (kind === "number") {
       if (path === "drain.noticeMs" || path === "drain.windowMs") return "7";
       const candidates = ["700000", "7000", "7", "3"];
@@ -379,9 +406,9 @@ const WRONG: readonly (readonly [yaml: string, line: string])[] = [
     "drain: has a field that is no setting; the settings here are noticeMs, windowMs, deadlineMs (@:1:9)",
   ],
   [
-    "redis: x",
+    "kafka: x",
     "the top level: has a field that is no setting; the settings here are host, port, pathPrefix, tls, proxy, ops, log, " +
-      "roles, dataDir, maxConnections, websocket, http, cache, drain, database, sender, deliveryLog, deadLetters, " +
+      "roles, dataDir, maxConnections, websocket, http, cache, drain, redis, database, sender, deliveryLog, deadLetters, " +
       "apps (@:1:1)",
   ],
   [

@@ -298,6 +298,8 @@ test("an operations server without an admin API has nothing under /admin/", asyn
     metrics: { contentType: "text/plain", scrape: () => Promise.resolve("") } as never,
     state: () => "ready",
     stuck: () => [],
+    troubles: () => [],
+    admin: () => undefined,
   });
   const response = await fetch(`http://127.0.0.1:${server.port}/admin/queue`);
   expect([response.status, await response.text()]).toEqual([
