@@ -1,7 +1,9 @@
 import type { Clock } from "../../channels/ports/clock.ts";
 import type { Log } from "../../channels/ports/log.ts";
+import { backOffMs } from "./back-off.ts";
 import { RedisBus } from "./bus.ts";
 import { RedisCache } from "./cache.ts";
+import { RedisFault } from "./connection.ts";
 import { RedisDeliveryLog } from "./delivery-log.ts";
 import { RedisEventLog } from "./event-log.ts";
 import { RedisEventRecorder } from "./event-recorder.ts";
@@ -45,6 +47,7 @@ export interface RedisStoreFigures {
 
 /** For what this process holds to be withdrawn, if the store answers at all. */
 const LEAVE_TIMEOUT_MS = 5_000;
+const OPENING_BACK_OFF = { firstMs: 50, mostMs: 2_000 };
 
 /**
  * All that one process has of a Redis. Many processes with one store are one server.
@@ -85,7 +88,7 @@ export class RedisStore {
       packagerId: nodeId,
       addJobs: async (added) => void (await jobs.add(added)),
     });
-    this.queue = new RedisJobQueue(client, jobs);
+    this.queue = new RedisJobQueue(client, jobs, clock);
     this.desk = new RedisJobDesk(jobs);
     this.deliveries = new RedisDeliveryLog(client, keys, clock);
     const reaper = new Reaper(about);
@@ -103,9 +106,9 @@ export class RedisStore {
     const client = new RedisClient({ settings, clock, log, random: Math.random });
     await client.open();
     try {
-      const keys = await openFormat(client, keyPrefix, partitions);
+      const keys = await patiently(clock, () => openFormat(client, keyPrefix, partitions));
       const store = new RedisStore(client, keys, options);
-      await store.#registry?.start();
+      await patiently(clock, async () => store.#registry?.start());
       return store;
     } catch (error) {
       await client.close();
@@ -157,6 +160,22 @@ export class RedisStore {
     await this.#writers.rest();
     await this.#registry?.leave();
     await this.deliveries.flush();
+  }
+}
+
+/** A store that loads its data, or is lost again meanwhile, is waited for. */
+async function patiently<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof RedisFault)) throw error;
+      if (error.kind === "denied" || error.kind === "refused") throw error;
+    }
+    const delayMs = backOffMs(failures, OPENING_BACK_OFF, Math.random);
+    await new Promise<void>((resolve) => {
+      clock.after(delayMs, resolve);
+    });
   }
 }
 
