@@ -18,6 +18,7 @@ export async function startRingmaster(config: {
   readonly apps: readonly unknown[];
   readonly roles?: readonly string[];
   readonly sender?: unknown;
+  readonly redis?: unknown;
 }): Promise<RingmasterProcess> {
   const [port, opsPort] = [await freePort(), await freePort()];
   const home = await mkdtemp(join(tmpdir(), "ringmaster-bench-"));

@@ -20,6 +20,7 @@ import { FANOUT } from "./workloads/fanout.ts";
 import { IDLE } from "./workloads/idle.ts";
 import { ISOLATION } from "./workloads/isolation.ts";
 import { LATENCY } from "./workloads/latency.ts";
+import { NODES } from "./workloads/nodes.ts";
 import { PIPELINE } from "./workloads/pipeline.ts";
 import { PUBLISH } from "./workloads/publish.ts";
 import { QUOTA } from "./workloads/quota.ts";
@@ -36,6 +37,7 @@ const WORKLOADS: readonly Workload[] = [
   PIPELINE,
   ISOLATION,
   QUOTA,
+  NODES,
 ];
 const CONTESTANTS: readonly Contestant[] = [RINGMASTER, SOKETI, LIMIT];
 const SENDERS: readonly Sender[] = [RINGMASTER_SENDER, CLOWN, KEEP_ALIVE_CLOWN, BARE_POST];
