@@ -13,8 +13,8 @@ export interface Options {
 
 export const USAGE = `usage: npm run bench -- [workload…] [options]
 
-workloads: fanout, burst, publish, idle, connect, latency, webhooks, pipeline, isolation, quota, nodes
-           (all when none is named)
+workloads: fanout, burst, publish, idle, connect, latency, webhooks, pipeline, isolation, quota, nodes,
+           crossing, churn, footprint (all when none is named)
 
   --quick              fewer rounds and operations: for a look, not for a figure to quote
   --only NAME[,NAME]   only these contestants: ringmaster, soketi, limit; of webhooks ringmaster, clown,

@@ -20,6 +20,9 @@ import { FANOUT } from "./workloads/fanout.ts";
 import { IDLE } from "./workloads/idle.ts";
 import { ISOLATION } from "./workloads/isolation.ts";
 import { LATENCY } from "./workloads/latency.ts";
+import { CHURN } from "./workloads/churn.ts";
+import { CROSSING } from "./workloads/crossing.ts";
+import { FOOTPRINT } from "./workloads/footprint.ts";
 import { NODES } from "./workloads/nodes.ts";
 import { PIPELINE } from "./workloads/pipeline.ts";
 import { PUBLISH } from "./workloads/publish.ts";
@@ -38,6 +41,9 @@ const WORKLOADS: readonly Workload[] = [
   ISOLATION,
   QUOTA,
   NODES,
+  CROSSING,
+  CHURN,
+  FOOTPRINT,
 ];
 const CONTESTANTS: readonly Contestant[] = [RINGMASTER, SOKETI, LIMIT];
 const SENDERS: readonly Sender[] = [RINGMASTER_SENDER, CLOWN, KEEP_ALIVE_CLOWN, BARE_POST];

@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { Child, SERVER_CORE } from "../child.ts";
-import { type Contestant, freePort, untilListening } from "../contestant.ts";
+import { type Contestant, type Server, freePort, untilListening } from "../contestant.ts";
 import { CREDENTIALS, publishRequest } from "../pusher-api.ts";
 
 const HOME = join(import.meta.dirname, "..", "peers", "soketi");
@@ -10,33 +10,43 @@ const PROGRAM = join(HOME, "node_modules", "@soketi", "soketi", "bin", "server.j
 /** The peer. Its own folder, its own lock file, run as it comes from the registry. */
 export const SOKETI: Contestant = {
   name: "soketi",
-  async start() {
-    await install();
-    const port = await freePort();
-    const child = new Child(["node", PROGRAM, "start"], {
-      core: SERVER_CORE,
-      cwd: HOME,
-      env: {
-        ...inherited(),
-        NODE_ENV: "production",
-        SOKETI_HOST: "127.0.0.1",
-        SOKETI_PORT: String(port),
-        SOKETI_DEBUG: "0",
-        SOKETI_METRICS_ENABLED: "0",
-        SOKETI_DEFAULT_APP_ID: CREDENTIALS.appId,
-        SOKETI_DEFAULT_APP_KEY: CREDENTIALS.key,
-        SOKETI_DEFAULT_APP_SECRET: CREDENTIALS.secret,
-        SOKETI_DEFAULT_APP_ENABLE_CLIENT_MESSAGES: "1",
-        SOKETI_DEFAULT_APP_MAX_CONNS: "-1",
-        SOKETI_DEFAULT_APP_MAX_BACKEND_EVENTS_PER_SEC: "-1",
-        SOKETI_DEFAULT_APP_MAX_CLIENT_EVENTS_PER_SEC: "-1",
-        SOKETI_DEFAULT_APP_MAX_READ_REQ_PER_SEC: "-1",
-      },
-    });
-    return untilListening(child, port);
-  },
+  start: () => startSoketi(),
   publishRequest,
 };
+
+/** With its Redis adapter where a port is given. */
+export async function startSoketi(redisPort?: number): Promise<Server> {
+  await install();
+  const port = await freePort();
+  const child = new Child(["node", PROGRAM, "start"], {
+    core: SERVER_CORE,
+    cwd: HOME,
+    env: {
+      ...inherited(),
+      NODE_ENV: "production",
+      SOKETI_HOST: "127.0.0.1",
+      SOKETI_PORT: String(port),
+      SOKETI_DEBUG: "0",
+      SOKETI_METRICS_ENABLED: "0",
+      SOKETI_DEFAULT_APP_ID: CREDENTIALS.appId,
+      SOKETI_DEFAULT_APP_KEY: CREDENTIALS.key,
+      SOKETI_DEFAULT_APP_SECRET: CREDENTIALS.secret,
+      SOKETI_DEFAULT_APP_ENABLE_CLIENT_MESSAGES: "1",
+      SOKETI_DEFAULT_APP_MAX_CONNS: "-1",
+      SOKETI_DEFAULT_APP_MAX_BACKEND_EVENTS_PER_SEC: "-1",
+      SOKETI_DEFAULT_APP_MAX_CLIENT_EVENTS_PER_SEC: "-1",
+      SOKETI_DEFAULT_APP_MAX_READ_REQ_PER_SEC: "-1",
+      ...(redisPort === undefined
+        ? {}
+        : {
+            SOKETI_ADAPTER_DRIVER: "redis",
+            SOKETI_DB_REDIS_HOST: "127.0.0.1",
+            SOKETI_DB_REDIS_PORT: String(redisPort),
+          }),
+    },
+  });
+  return untilListening(child, port);
+}
 
 async function install(): Promise<void> {
   const major = await nodeMajor();
