@@ -42,6 +42,8 @@ export class Packager {
   #timer: Timer | undefined;
   #lastTurnMs: number;
   #hintAtMs = Number.POSITIVE_INFINITY;
+  /** Partitions to which something may have been appended. */
+  readonly #hinted = new Set<number>();
   #endHints: (() => void) | undefined;
   #ownAtMs = Number.NEGATIVE_INFINITY;
   #owning: Promise<void> | undefined;
@@ -105,7 +107,9 @@ export class Packager {
     return this.#lastTurnMs;
   }
 
-  readonly #hint = (): void => {
+  readonly #hint = (partition?: number): void => {
+    if (partition !== undefined) this.#hinted.add(partition);
+    else for (const number of this.#partitions.keys()) this.#hinted.add(number);
     if (this.#hintAtMs !== Number.POSITIVE_INFINITY) return;
     this.#hintAtMs = this.#dependencies.clock.elapsedMs() + GATHER_MS;
     this.#turnAt(this.#hintAtMs);
@@ -119,11 +123,15 @@ export class Packager {
     if (this.#state === "running") {
       if (this.#owning === undefined && this.#ownAtMs <= nowMs) this.#ask(nowMs);
       const isHinted = this.#hintAtMs <= nowMs;
-      if (isHinted) this.#hintAtMs = Number.POSITIVE_INFINITY;
+      const hinted = isHinted ? new Set(this.#hinted) : undefined;
+      if (isHinted) {
+        this.#hintAtMs = Number.POSITIVE_INFINITY;
+        this.#hinted.clear();
+      }
       if (this.#ownAtMs > nowMs) nextMs = Math.min(nextMs, this.#ownAtMs);
       nextMs = Math.min(nextMs, this.#hintAtMs);
-      for (const partition of this.#partitions.values()) {
-        if (isHinted) partition.wake();
+      for (const [number, partition] of this.#partitions) {
+        if (hinted?.has(number) === true) partition.wake();
         if (partition.dueMs <= nowMs) void this.#give(partition);
         nextMs = Math.min(nextMs, partition.dueMs);
       }

@@ -133,7 +133,7 @@ describe("the files", () => {
     expect(
       offences(
         (_file, { file }) =>
-          file !== undefined && !(/\.(ts|json)$/.test(file) && existsSync(join(SRC, file))),
+          file !== undefined && !(/\.(ts|json|lua)$/.test(file) && existsSync(join(SRC, file))),
       ),
     ).toEqual([]);
   });
@@ -149,7 +149,7 @@ describe("the files", () => {
   test("have kebab-case names", () => {
     expect(
       files
-        .filter(({ path }) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*\.ts$/.test(path))
+        .filter(({ path }) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.d)?\.ts$/.test(path))
         .map(({ path }) => path),
     ).toEqual([]);
   });

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll } from "bun:test";
 import { NO_JOURNAL, type Journal } from "../../src/channels/ports/journal.ts";
 import type { Job } from "../../src/protocol/job.ts";
-import { RedisEventLog } from "../../src/stores/redis/event-log.ts";
+import { OWNER_TIMEOUT_MS, RedisEventLog } from "../../src/stores/redis/event-log.ts";
 import { Keys } from "../../src/stores/redis/keys.ts";
-import { OWNER_TIMEOUT_MS } from "../../src/stores/redis/partition-ownership.ts";
+
 import { describeEventLog, type LogHandles } from "../conformance/event-log.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { RedisServer } from "../support/redis-server.ts";

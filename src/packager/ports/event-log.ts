@@ -60,6 +60,9 @@ export interface EventLog {
   settle(ownership: Ownership, settlement: Settlement): Promise<void>;
   /** Lets others have the partitions at once. */
   release(): Promise<void>;
-  /** Calls back soon after something may have been appended; a hint, which may be missed. Returns the end of it. */
-  onAppend(listener: () => void): () => void;
+  /**
+   * Calls back soon after something may have been appended, to that partition where the engine can tell; a hint, which may
+   * be missed. Returns the end of it.
+   */
+  onAppend(listener: (partition?: number) => void): () => void;
 }

@@ -1,49 +1,57 @@
--- Leases jobs.
+-- Leases jobs: of each endpoint those that have been due for longest.
 --
 -- KEYS[1]  prefix:{jobs}:leased
 -- ARGV[1]  time; ARGV[2]  prefix:{jobs}:
 -- ARGV[3]  for how long, ms
--- ARGV[4…] of each endpoint, those whose turn came last at the end: version, endpoint, how many at most
--- Reply: of each job: number, token as text, version, endpoint, JSON, body or nothing, attempts, spent in ms, wall time of the
--- first attempt or nothing
+-- ARGV[4…] of each endpoint, those whose turn came last at the end: version, endpoint, how many at most; 1,000 in all
+-- Reply: a list of each job: number, token as text, its text as it stands in `texts`, and its tries as they do or nothing
 
-local now = queue_ms()
-local until_ms = string.format('%.0f', now + tonumber(ARGV[3]))
-local reply = {}
+local most = 0
+for i = 4, #ARGV, 3 do
+  most = most + tonumber(ARGV[i + 2])
+end
+if most > 1000 then
+  return redis.error_reply('ERR more than 1000 jobs at once')
+end
+
+local until_ms, wall = text(queue_ms() + tonumber(ARGV[3])), text(wall_ms)
+local numbers, tokens, leases, ends = {}, {}, {}, {}
 for i = 4, #ARGV, 3 do
   local version, endpoint = ARGV[i], ARGV[i + 1]
-  if redis.call('HEXISTS', base .. 'paused', endpoint) == 0 then
-    local line = line_of(version, endpoint)
-    local popped = redis.call('ZPOPMIN', line, ARGV[i + 2])
-    for place = 1, #popped, 2 do
-      local number = popped[place]
-      local key = base .. 'job:' .. number
-      local token = next_turn()
-      redis.call('HSET', key, 'q', 'l', 't', token, 'l', string.format('%.0f', wall_ms))
-      redis.call('ZADD', KEYS[1], until_ms, number)
-      local job = redis.call('HMGET', key, 'a', 's', 'f')
-      table.insert(reply, number)
-      table.insert(reply, token)
-      table.insert(reply, version)
-      table.insert(reply, endpoint)
-      table.insert(reply, redis.call('HGET', base .. 'texts', number))
-      table.insert(reply, redis.call('HGET', base .. 'bodies', number))
-      table.insert(reply, job[1])
-      table.insert(reply, job[2])
-      table.insert(reply, job[3])
+  local line = line_of(version, endpoint)
+  local popped = {}
+  if not is_paused(endpoint) then
+    popped = redis.call('ZPOPMIN', line, ARGV[i + 2])
+  end
+  if #popped > 0 then
+    count(endpoint, 'l', #popped / 2)
+    local app, turn = app_of(endpoint), next_number()
+    if redis.call('EXISTS', line) == 0 then
+      leave_turns(version, endpoint)
+    else
+      redis.call('ZADD', turns_of(version, app), turn, endpoint)
     end
-    if #popped > 0 then
-      redis.call('HINCRBY', base .. 'load:' .. endpoint, 'l', string.format('%.0f', #popped / 2))
-      local app = app_of(endpoint)
-      if redis.call('EXISTS', line) == 0 then
-        leave_turns(version, endpoint)
-      else
-        redis.call('ZADD', base .. 'turns:' .. version .. ':' .. app, next_turn(), endpoint)
-      end
-      if redis.call('ZSCORE', base .. 'apps:' .. version, app) then
-        redis.call('ZADD', base .. 'apps:' .. version, next_turn(), app)
-      end
-    end
+    redis.call('ZADD', base .. 'apps:' .. version, 'XX', turn, app)
+  end
+  for place = 1, #popped, 2 do
+    local number, token = popped[place], next_number()
+    table.insert(numbers, number)
+    table.insert(tokens, token)
+    table.insert(leases, number)
+    table.insert(leases, token .. ' ' .. wall)
+    table.insert(ends, until_ms)
+    table.insert(ends, number)
   end
 end
-return reply
+
+local reply = {}
+if #numbers > 0 then
+  redis.call('HSET', base .. 'leases', unpack(leases))
+  redis.call('ZADD', KEYS[1], unpack(ends))
+  local texts = redis.call('HMGET', base .. 'texts', unpack(numbers))
+  local tries = redis.call('HMGET', base .. 'tries', unpack(numbers))
+  for place, number in ipairs(numbers) do
+    table.insert(reply, { number, tokens[place], texts[place], tries[place] })
+  end
+end
+return finish(reply)

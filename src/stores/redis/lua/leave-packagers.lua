@@ -1,4 +1,4 @@
--- A packager is gone.
+-- A packager goes.
 --
 -- KEYS[1]  prefix:{nodes}:packagers
 -- ARGV[1]  the packager

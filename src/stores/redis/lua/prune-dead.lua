@@ -7,13 +7,16 @@
 
 local too_many = redis.call('ZCARD', KEYS[1]) - tonumber(ARGV[4])
 local before = wall_ms - tonumber(ARGV[3])
-local forgotten = 0
-for place, number in ipairs(redis.call('ZRANGE', KEYS[1], '0', string.format('%.0f', tonumber(ARGV[5]) - 1))) do
-  local letter = redis.call('HMGET', base .. 'job:' .. number, 'id', 'e', 'x')
-  if place <= too_many or tonumber(letter[3]) < before then
-    withdraw(number, 'x', '', letter[2])
-    forget(number, letter[1], letter[2])
-    forgotten = forgotten + 1
+local numbers, ids = {}, {}
+for place, number in ipairs(redis.call('ZRANGE', KEYS[1], '0', text(tonumber(ARGV[5]) - 1))) do
+  local letter = words(redis.call('HGET', base .. 'letters', number), 2)
+  if place <= too_many or tonumber(letter[2]) < before then
+    local endpoint, id = read_job(redis.call('HGET', base .. 'jobs', number))
+    redis.call('ZREM', KEYS[1], number)
+    count(endpoint, 'x', -1)
+    table.insert(numbers, number)
+    table.insert(ids, id)
   end
 end
-return forgotten
+forget(numbers, ids)
+return finish(#numbers)

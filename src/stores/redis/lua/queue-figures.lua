@@ -11,7 +11,7 @@ wake(now, ARGV[3])
 local due, oldest = 0, now
 for _, version in ipairs(redis.call('SMEMBERS', base .. 'versions')) do
   for _, app in ipairs(redis.call('ZRANGE', base .. 'apps:' .. version, '0', '-1')) do
-    for _, endpoint in ipairs(redis.call('ZRANGE', base .. 'turns:' .. version .. ':' .. app, '0', '-1')) do
+    for _, endpoint in ipairs(redis.call('ZRANGE', turns_of(version, app), '0', '-1')) do
       local line = line_of(version, endpoint)
       due = due + redis.call('ZCARD', line)
       local first = redis.call('ZRANGE', line, '0', '0', 'WITHSCORES')
@@ -21,11 +21,11 @@ for _, version in ipairs(redis.call('SMEMBERS', base .. 'versions')) do
     end
   end
 end
-return {
+return finish({
   due,
   redis.call('ZCARD', base .. 'leased'),
   redis.call('ZCARD', base .. 'delayed'),
   redis.call('ZCARD', base .. 'dead'),
   now - oldest,
   redis.call('HLEN', base .. 'paused'),
-}
+})

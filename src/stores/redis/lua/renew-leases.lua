@@ -6,22 +6,22 @@
 -- ARGV[4…] number and token of each
 -- Reply: 1 for each that holds, 0 for each that is lost
 
-local now = queue_ms()
-local until_ms = string.format('%.0f', now + tonumber(ARGV[3]))
+local until_ms = text(queue_ms() + tonumber(ARGV[3]))
 local reply = {}
 for i = 4, #ARGV, 2 do
-  local number = ARGV[i]
-  local job = redis.call('HMGET', base .. 'job:' .. number, 't', 'q', 'v', 'e')
-  if job[1] ~= ARGV[i + 1] then
-    table.insert(reply, 0)
-  else
-    if job[2] ~= 'l' then
-      withdraw(number, job[2], job[3], job[4])
-      redis.call('HSET', base .. 'job:' .. number, 'q', 'l')
-      redis.call('HINCRBY', base .. 'load:' .. job[4], 'l', '1')
+  local number, token = ARGV[i], ARGV[i + 1]
+  local lease = read_lease(redis.call('HGET', base .. 'leases', number))
+  if lease[1] == token then
+    if lease[3] then
+      local endpoint, _, version = read_job(redis.call('HGET', base .. 'jobs', number))
+      leave_lease(number, lease, version, endpoint)
+      redis.call('HSET', base .. 'leases', number, token .. ' ' .. lease[2])
+      count(endpoint, 'l', 1)
     end
     redis.call('ZADD', KEYS[1], until_ms, number)
     table.insert(reply, 1)
+  else
+    table.insert(reply, 0)
   end
 end
-return reply
+return finish(reply)

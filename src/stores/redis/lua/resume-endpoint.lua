@@ -13,6 +13,5 @@ for _, version in ipairs(redis.call('SMEMBERS', base .. 'versions')) do
     enter_turns(version, ARGV[3])
   end
 end
-forget_if_empty(ARGV[3])
 redis.call('SPUBLISH', base .. 'doorbell', '')
-return 1
+return finish(1)

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  prefix:{jobs}:delayed
 -- ARGV[1]  time; ARGV[2]  prefix:{jobs}:
--- ARGV[3…] of each: number, token, and
+-- ARGV[3…] of each, of 1,000 at most: number, token, and
 --            delivered, '', ''
 --            retry, delay in ms, spent in ms
 --            returned, delay in ms, ''
@@ -11,33 +11,45 @@
 --
 -- It runs also when memory is full: it is what frees it.
 
-local now = nil
-local reply = {}
+if #ARGV > 5002 then
+  return redis.error_reply('ERR more than 1000 jobs at once')
+end
+
+local now = queue_ms()
+local all = {}
 for i = 3, #ARGV, 5 do
-  local number, token, what = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local key = base .. 'job:' .. number
-  local job = redis.call('HMGET', key, 't', 'q', 'v', 'e', 'id', 'f', 'l')
-  if job[1] ~= token then
+  table.insert(all, ARGV[i])
+end
+local leases = redis.call('HMGET', base .. 'leases', unpack(all))
+local records = redis.call('HMGET', base .. 'jobs', unpack(all))
+local reply, numbers, ids, is_settled = {}, {}, {}, {}
+for place, number in ipairs(all) do
+  local i = 5 * place - 2
+  local what = ARGV[i + 2]
+  local lease = read_lease(leases[place])
+  if lease[1] ~= ARGV[i + 1] or is_settled[number] then
     table.insert(reply, 0)
   else
-    local endpoint = job[4]
-    withdraw(number, job[2], job[3], endpoint)
+    is_settled[number] = true
+    local endpoint, id, version = read_job(records[place])
+    leave_lease(number, lease, version, endpoint)
     if what == 'delivered' then
-      forget(number, job[5], endpoint)
+      table.insert(numbers, number)
+      table.insert(ids, id)
     elseif what == 'buried' then
       bury(number, endpoint, ARGV[i + 4], ARGV[i + 3])
     else
-      now = now or queue_ms()
       if what == 'retry' then
-        redis.call('HINCRBY', key, 'a', '1')
-        redis.call('HSET', key, 's', ARGV[i + 4], 'f', job[6] or job[7])
+        local tries = redis.call('HGET', base .. 'tries', number)
+        local part = words(tries or ('0 0 ' .. lease[2]), 2)
+        redis.call('HSET', base .. 'tries', number, text(tonumber(part[1]) + 1) .. ' ' .. ARGV[i + 4] .. ' ' .. part[3])
       end
-      redis.call('HDEL', key, 't')
-      redis.call('HSET', key, 'q', 'w')
-      redis.call('ZADD', KEYS[1], string.format('%.0f', now + tonumber(ARGV[i + 3])), number)
-      redis.call('HINCRBY', base .. 'load:' .. endpoint, 'w', '1')
+      redis.call('HDEL', base .. 'leases', number)
+      redis.call('ZADD', KEYS[1], text(now + tonumber(ARGV[i + 3])), number)
+      count(endpoint, 'w', 1)
     end
     table.insert(reply, 1)
   end
 end
-return reply
+forget(numbers, ids)
+return finish(reply)
