@@ -2,10 +2,10 @@ import { activeKey } from "../protocol/app.ts";
 import { unknownKey, type CloseReason } from "../protocol/close-codes.ts";
 import { authorize } from "./authorization.ts";
 import { connectionFault } from "./admission.ts";
+import { holdAgain } from "./holding.ts";
 import type { Node } from "./node.ts";
 import type { AppChange } from "./ports/app-store.ts";
 import type { Session } from "./session.ts";
-import { holdAgain } from "./subscribing.ts";
 import { enqueueTask } from "./task.ts";
 import type { Tenant } from "./tenant.ts";
 

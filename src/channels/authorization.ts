@@ -1,6 +1,7 @@
 import { CLOSE } from "../protocol/close-codes.ts";
 import type { Node } from "./node.ts";
 import type { Session } from "./session.ts";
+import { reportFault } from "./task.ts";
 
 /**
  * The app's quota of connections, and the sockets that must show who they are (contract 1.14).
@@ -14,9 +15,16 @@ export async function admitToQuota(node: Node, session: Session): Promise<boolea
   const { tenant } = session;
   session.countsTowardsQuota = true;
   tenant.quotaConnections++;
-  const total = await node.roster.holdConnections(tenant.id, tenant.quotaConnections);
+  const held = node.roster.holdConnections(tenant.id, tenant.quotaConnections);
   const limit = tenant.app.limits.connections;
-  if (limit === null || total <= limit) return true;
+  if (limit === null) {
+    // Whatever the answer is, the socket may stay: no client waits for a store that is slow or away.
+    held.catch((error: unknown) =>
+      reportFault(node, session, error, "could not count a socket towards its app"),
+    );
+    return true;
+  }
+  if ((await held) <= limit) return true;
   await withdrawFromQuota(node, session);
   session.close(CLOSE.overQuota);
   return false;

@@ -4,6 +4,7 @@ import { applyAppChange } from "./app-changes.ts";
 import { drainSockets, type DrainProgress } from "./drain.ts";
 import { fanOut } from "./fan-out.ts";
 import { Gateway } from "./gateway.ts";
+import { Healing } from "./healing.ts";
 import { Listener, type Endpoint } from "./listener.ts";
 import { Liveness } from "./liveness.ts";
 import { Node, type NodeDependencies } from "./node.ts";
@@ -30,6 +31,7 @@ export class Channels {
   readonly #liveness: Liveness;
   readonly #slowReaders: SlowReaders;
   readonly #listener: Listener;
+  readonly #healing: Healing;
   readonly #endApps: () => void;
 
   constructor(dependencies: NodeDependencies) {
@@ -42,7 +44,10 @@ export class Channels {
       new Gateway(node, this.#liveness, this.#slowReaders),
       new Api(node),
     );
-    node.bus.receive(fanOut(node, this.#listener, this.#slowReaders));
+    const receive = fanOut(node, this.#listener, this.#slowReaders);
+    this.#healing = new Healing(node, receive);
+    node.bus.receive(receive);
+    node.bus.onMissed((appId, channel) => this.#healing.missed(appId, channel));
     this.#endApps = node.apps.onChange((change) => applyAppChange(node, change));
     this.#liveness.start();
   }
@@ -100,6 +105,7 @@ export class Channels {
 
   #release(): void {
     this.#endApps();
+    this.#healing.close();
     this.#liveness.close();
     this.#slowReaders.close();
   }

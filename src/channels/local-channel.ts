@@ -1,4 +1,7 @@
+import { parseAnnouncement, type Announcement } from "../protocol/announcement.ts";
+import { isPresenceChannel, watchedUserOf } from "../protocol/channel-name.ts";
 import type { Member } from "../protocol/frames.ts";
+import { MemberList } from "./member-list.ts";
 import type { FrameMessage } from "./ports/bus.ts";
 
 /** This node's sockets of one user on one presence channel. */
@@ -7,15 +10,20 @@ export interface LocalMember {
   connections: number;
 }
 
-/** A socket that has asked the Roster for the state of the channel, and gets no frames of the channel yet. */
-export interface Joining {
-  readonly socketId: string;
+/** The Roster is being asked for the state of the channel. */
+export interface Inquiry {
+  /** Whose subscription it is about. */
+  readonly socketId: string | undefined;
   /**
-   * What the Roster announced since it was asked, in order. Some may be older than the answer; told behind it, in order,
-   * they end at the truth all the same.
+   * The frames that the Roster announced since it was asked, in order. Some may be older than the answer; put behind it, in
+   * order, they end at the truth all the same.
    */
-  readonly missed: string[];
+  readonly since: string[];
+  /** Its own announcement has passed. */
+  hasPassed: boolean;
 }
+
+const NOBODY: readonly string[] = [];
 
 /** A channel in which this node has an interest. It exists from the first interest until the last one is gone. */
 export class LocalChannel {
@@ -30,11 +38,17 @@ export class LocalChannel {
   listeners = 0;
   /** By user id; stays undefined unless it is a presence channel. */
   members: Map<string, LocalMember> | undefined;
+  /** Of all nodes; undefined until the Roster has answered the first subscriber. */
+  memberList: MemberList | undefined;
+  /** Whether the watched user is online, as the watchers know it; undefined until the Roster has answered the first. */
+  isOnline: boolean | undefined;
   /** Events of the API that passed so far: tells whether a newer one came while the cached one was fetched. */
   events = 0;
   /** Announcements of the Roster that passed so far. */
   announcements = 0;
-  #joining: Set<Joining> | undefined;
+  #inquiries: Set<Inquiry> | undefined;
+  /** Sockets that joined before the count that they caused has passed, and have heard none since. */
+  #informed: Set<string> | undefined;
 
   constructor(name: string, topic: string, attached: Promise<void>) {
     this.name = name;
@@ -42,28 +56,79 @@ export class LocalChannel {
     this.attached = attached;
   }
 
-  /** Notes what passes here, before it is sent to the subscribers. */
-  pass({ source, frame, exceptSocketId }: FrameMessage): void {
-    if (source === "api") this.events++;
-    if (source !== "roster") return;
+  /**
+   * Notes what the Roster announces, before it is sent to the subscribers. Answers those of them that know it already;
+   * undefined when all do.
+   */
+  announce({ frame, exceptSocketId }: FrameMessage): readonly string[] | undefined {
     this.announcements++;
-    if (this.#joining === undefined) return;
-    for (const { socketId, missed } of this.#joining) {
-      // Its own announcement is part of the step that made its answer: what came before is in the answer.
-      if (socketId === exceptSocketId) missed.length = 0;
-      else missed.push(frame);
+    for (const inquiry of this.#inquiries ?? []) {
+      if (exceptSocketId !== undefined && inquiry.socketId === exceptSocketId) {
+        // Its own announcement is part of the step that made its answer: what came before is in the answer.
+        inquiry.since.length = 0;
+        inquiry.hasPassed = true;
+      } else inquiry.since.push(frame);
     }
+    if (isPresenceChannel(this.name)) return this.#announceMember(parseAnnouncement(frame));
+    if (watchedUserOf(this.name) !== undefined) return this.#announceUser(parseAnnouncement(frame));
+    return this.#announceCount(exceptSocketId);
   }
 
-  startJoining(socketId: string): Joining {
-    const joining = { socketId, missed: [] };
-    this.#joining ??= new Set();
-    this.#joining.add(joining);
-    return joining;
+  inquire(socketId: string | undefined): Inquiry {
+    const inquiry = { socketId, since: [], hasPassed: false };
+    this.#inquiries ??= new Set();
+    this.#inquiries.add(inquiry);
+    return inquiry;
   }
 
-  endJoining(joining: Joining): void {
-    this.#joining?.delete(joining);
-    if (this.#joining?.size === 0) this.#joining = undefined;
+  conclude(inquiry: Inquiry): void {
+    this.#inquiries?.delete(inquiry);
+    if (this.#inquiries?.size === 0) this.#inquiries = undefined;
+  }
+
+  /** The members as the Roster answered, where nobody here knew them. */
+  learnMembers(members: readonly Member[], { since }: Inquiry): MemberList {
+    if (this.memberList !== undefined) return this.memberList;
+    this.memberList = new MemberList(members);
+    for (const frame of since) this.#announceMember(parseAnnouncement(frame));
+    return this.memberList;
+  }
+
+  /** The socket joins, and was told the count that it caused, if no other. */
+  joinWithCount(socketId: string, { since, hasPassed }: Inquiry): void {
+    if (hasPassed || since.length > 0) return;
+    this.#informed ??= new Set();
+    this.#informed.add(socketId);
+  }
+
+  /** The socket leaves: what was remembered of its joining is not needed any more. */
+  forget(socketId: string, userId: string | undefined): void {
+    if (userId !== undefined) this.memberList?.leave(userId, socketId);
+    this.#informed?.delete(socketId);
+    if (this.#informed?.size === 0) this.#informed = undefined;
+  }
+
+  #announceMember(announcement: Announcement | undefined): readonly string[] | undefined {
+    if (announcement === undefined || this.memberList === undefined) return NOBODY;
+    if (announcement.kind !== "member-added") return this.memberList.hear(announcement);
+    const { userId, infoJson } = announcement.member;
+    const local = this.members?.get(userId)?.member;
+    // One text in memory instead of two.
+    const member = local?.infoJson === infoJson ? local : announcement.member;
+    return this.memberList.hear({ kind: "member-added", member });
+  }
+
+  #announceUser(announcement: Announcement | undefined): readonly string[] | undefined {
+    if (announcement?.kind !== "user") return NOBODY;
+    if (announcement.isOnline === this.isOnline) return undefined;
+    this.isOnline = announcement.isOnline;
+    return NOBODY;
+  }
+
+  /** A socket that heard an older count since its answer must hear its own as well, or would stay with the older. */
+  #announceCount(causeSocketId: string | undefined): readonly string[] {
+    const knows = causeSocketId !== undefined && this.#informed?.has(causeSocketId) === true;
+    this.#informed = undefined;
+    return knows ? [causeSocketId] : NOBODY;
   }
 }

@@ -12,6 +12,7 @@ import { authorize } from "./authorization.ts";
 import type { LocalChannel } from "./local-channel.ts";
 import type { Node } from "./node.ts";
 import type { Session } from "./session.ts";
+import type { Tenant } from "./tenant.ts";
 
 const WATCHLIST_LIMIT_CODE = 4302;
 
@@ -19,8 +20,9 @@ const WATCHLIST_LIMIT_CODE = 4302;
  * Signs a socket in as a user (contract 1.14).
  *
  * From here on this node listens on the user's own channel, so that the user's sockets can be terminated; and, where the
- * app has watchlists, on the channels about each watched user. Listening comes before asking who is online, and the
- * asking is repeated when something passed meanwhile: what the client hears last is true.
+ * app has watchlists, on the channels about each watched user. Listening comes before asking who is online, what is
+ * announced meanwhile counts more than the answer, and the socket joins in the turn in which it is told: what the client
+ * hears last is true, and it hears each change once.
  */
 export async function signIn(
   node: Node,
@@ -97,9 +99,6 @@ async function enter(node: Node, session: Session, user: User): Promise<void> {
   await Promise.all([own.attached, held]);
 }
 
-/** How often the state is asked for again because somebody came or went while it was fetched. */
-const MAX_WATCH_ROUNDS = 5;
-
 async function watch(node: Node, session: Session, user: User): Promise<void> {
   if (user.watchlist.length === 0) return;
   const { tenant } = session;
@@ -107,25 +106,30 @@ async function watch(node: Node, session: Session, user: User): Promise<void> {
   session.watching = channels;
   for (const channel of channels) channel.subscribers++;
   await Promise.all(channels.map((channel) => channel.attached));
+  await learnWhoIsOnline(node, tenant, user.watchlist, channels);
   if (!session.isLive) return;
-  for (const channel of channels) session.socket.subscribe(channel.topic);
 
-  let online: string[] = [];
-  for (let round = 0; round < MAX_WATCH_ROUNDS; round++) {
-    const passed = passedOn(channels);
-    online = await node.roster.online(tenant.id, user.watchlist);
-    if (passedOn(channels) === passed) break;
-  }
-  const isOnline = new Set(online);
-  const offline = user.watchlist.filter((id) => !isOnline.has(id));
+  for (const channel of channels) session.socket.subscribe(channel.topic);
+  const online = user.watchlist.filter((_, i) => channels[i]?.isOnline);
+  const offline = user.watchlist.filter((_, i) => !channels[i]?.isOnline);
   const events: WatchlistEvent[] = [];
   if (online.length > 0) events.push({ name: "online", user_ids: online });
   if (offline.length > 0) events.push({ name: "offline", user_ids: offline });
   session.send(watchlistEventsFrame(events));
 }
 
-function passedOn(channels: readonly LocalChannel[]): number {
-  let passed = 0;
-  for (const channel of channels) passed += channel.announcements;
-  return passed;
+/** Asks about those of the users whom nobody here watches yet. */
+async function learnWhoIsOnline(
+  node: Node,
+  tenant: Tenant,
+  userIds: readonly string[],
+  channels: readonly LocalChannel[],
+): Promise<void> {
+  const unknown = userIds.filter((_, i) => channels[i]?.isOnline === undefined);
+  if (unknown.length === 0) return;
+  const online = new Set(await node.roster.online(tenant.id, unknown));
+  for (const [i, userId] of userIds.entries()) {
+    const channel = channels[i];
+    if (channel !== undefined) channel.isOnline ??= online.has(userId);
+  }
 }

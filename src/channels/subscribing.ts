@@ -18,12 +18,11 @@ import {
 import { parseMember, type Parsed } from "../protocol/identity.ts";
 import { channelSigningText, parseAuthToken, verify } from "../protocol/signature.ts";
 import { authorize } from "./authorization.ts";
-import type { Joining, LocalChannel, LocalMember } from "./local-channel.ts";
+import { announcesCount, hold } from "./holding.ts";
+import type { Inquiry, LocalChannel, LocalMember } from "./local-channel.ts";
 import type { Node } from "./node.ts";
-import { edgeRecording, isRecorded } from "./recording.ts";
-import type { ChannelHolding, ChannelState } from "./ports/roster.ts";
+import { isRecorded } from "./recording.ts";
 import type { Session, Subscription } from "./session.ts";
-import type { Tenant } from "./tenant.ts";
 
 export interface SubscribeRequest {
   readonly channel: string;
@@ -36,8 +35,8 @@ export interface SubscribeRequest {
  *
  * The claim is made first, in memory, and then told to the Roster as an absolute number: two sockets that subscribe at
  * the same time both tell the truth whatever order their answers come in. The client hears of its success before any
- * event of the channel, for its socket joins the topic in the same turn in which the success is sent; what the Roster
- * announced between its answer and that turn is sent in the same turn as well, or the client's list would stay wrong.
+ * event of the channel, for its socket joins the topic in the same turn in which the success is sent. What the Roster
+ * announced between its answer and that turn is part of it, or the client's list or count would stay wrong.
  */
 export async function subscribe(
   node: Node,
@@ -59,11 +58,11 @@ export async function subscribe(
   const channel = node.channel(tenant, name);
   const subscription = claim(session, channel, member);
   await channel.attached;
-  const joining = channel.startJoining(session.socketId);
+  const inquiry = channel.inquire(session.socketId);
   try {
-    await join(node, session, subscription, joining);
+    await join(node, session, subscription, inquiry);
   } finally {
-    channel.endJoining(joining);
+    channel.conclude(inquiry);
   }
 }
 
@@ -71,7 +70,7 @@ async function join(
   node: Node,
   session: Session,
   subscription: Subscription,
-  joining: Joining,
+  inquiry: Inquiry,
 ): Promise<void> {
   const { tenant } = session;
   const { channel, member } = subscription;
@@ -85,20 +84,27 @@ async function join(
       `Presence channel ${name} is full: at most ${tenant.app.limits.presenceMembers} members are allowed`,
     );
   }
+  const members = member === undefined ? undefined : channel.learnMembers(state.members, inquiry);
   if (isPrivateChannel(name)) await authorize(node, session);
   // Gone meanwhile, or over the quota: its close, which waits behind this, withdraws the claim.
   if (!session.isLive) return;
 
   tenant.counters.subscribes++;
-  session.send(
-    member === undefined
-      ? subscriptionSucceededFrame(name)
-      : presenceSucceededFrame(name, state.members),
-  );
-  if (announcesCount(tenant, name)) session.send(subscriptionCountFrame(name, state.subscribers));
-  for (const frame of joining.missed) session.send(frame);
+  if (member !== undefined && members !== undefined) {
+    const { userId } = member.member;
+    // Another socket's info may be the user's.
+    const own = state.members.find((other) => other.userId === userId) ?? member.member;
+    session.send(presenceSucceededFrame(name, members.enter(own, session.socketId)));
+  } else {
+    session.send(subscriptionSucceededFrame(name));
+    if (announcesCount(tenant, name)) {
+      session.send(subscriptionCountFrame(name, state.subscribers));
+      channel.joinWithCount(session.socketId, inquiry);
+    }
+    for (const frame of inquiry.since) session.send(frame);
+  }
   session.socket.subscribe(channel.topic);
-  channel.endJoining(joining);
+  channel.conclude(inquiry);
   if (isCacheChannel(name)) await sendCached(node, session, channel);
 }
 
@@ -189,44 +195,10 @@ function claim(session: Session, channel: LocalChannel, member: Member | undefin
 function release(session: Session, { channel, member }: Subscription): void {
   session.subscriptions?.delete(channel.name);
   channel.subscribers--;
+  channel.forget(session.socketId, member?.member.userId);
   if (member === undefined) return;
   member.connections--;
   if (member.connections === 0) channel.members?.delete(member.member.userId);
-}
-
-/** Tells the Roster what this node holds of the subscription's channel now. Undefined means that it was refused. */
-async function hold(
-  node: Node,
-  session: Session,
-  { channel, member }: Subscription,
-): Promise<ChannelState | undefined> {
-  const { tenant } = session;
-  if (userOfChannel(channel.name) !== undefined)
-    return { subscribers: channel.subscribers, members: [] };
-  const holding: ChannelHolding = {
-    appId: tenant.id,
-    channel: channel.name,
-    subscribers: channel.subscribers,
-    member:
-      member === undefined
-        ? undefined
-        : {
-            member: member.member,
-            connections: member.connections,
-            maxMembers: tenant.app.limits.presenceMembers,
-          },
-    causeSocketId: session.socketId,
-    announceCount: announcesCount(tenant, channel.name),
-    record: edgeRecording(tenant.app, channel.name),
-  };
-  const outcome = await node.roster.hold(holding);
-  return outcome.accepted ? outcome.state : undefined;
-}
-
-function announcesCount({ app }: Tenant, channel: string): boolean {
-  return (
-    app.subscriptionCount && !isPresenceChannel(channel) && userOfChannel(channel) === undefined
-  );
 }
 
 /**
@@ -244,23 +216,4 @@ async function sendCached(node: Node, session: Session, channel: LocalChannel): 
   if (isRecorded(tenant.app, "cache_miss", channel.name))
     await node.events.appendCacheMiss(tenant.id, channel.name);
   session.send(cacheMissFrame(channel.name));
-}
-
-/**
- * Tells the Roster again what this node holds of the app's channels. Numbers are absolute, so what it knows already
- * changes nothing; what a changed app wants recorded from now on is.
- */
-export async function holdAgain(node: Node, tenant: Tenant): Promise<void> {
-  for (const channel of tenant.channels.values()) {
-    if (channel.subscribers === 0 || userOfChannel(channel.name) !== undefined) continue;
-    await node.roster.hold({
-      appId: tenant.id,
-      channel: channel.name,
-      subscribers: channel.subscribers,
-      member: undefined,
-      causeSocketId: undefined,
-      announceCount: announcesCount(tenant, channel.name),
-      record: edgeRecording(tenant.app, channel.name),
-    });
-  }
 }

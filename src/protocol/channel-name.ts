@@ -7,6 +7,7 @@
  */
 const NAME = /^[-a-zA-Z0-9_=@,.;]+$/;
 const USER_PREFIX = "#server-to-user-";
+const WATCHERS_PREFIX = "#watchers-of-";
 
 export function isValidChannelName(name: string, maxLength: number): boolean {
   if (name.length > maxLength) return false;
@@ -46,5 +47,10 @@ export function userOfChannel(name: string): string | undefined {
  * address: no client can name it, for `isValidChannelName` refuses it.
  */
 export function watchersChannel(userId: string): string {
-  return `#watchers-of-${userId}`;
+  return WATCHERS_PREFIX + userId;
+}
+
+/** The user whose watchers listen there, or undefined for any other channel. */
+export function watchedUserOf(name: string): string | undefined {
+  return name.startsWith(WATCHERS_PREFIX) ? name.slice(WATCHERS_PREFIX.length) : undefined;
 }

@@ -34,6 +34,12 @@ export function describeBus(
       );
     }
 
+    function textsOn(node: number, channel: string): string[] {
+      return heard[node]!.flatMap((message) =>
+        message.kind === "frame" && message.channel === channel ? [message.frame] : [],
+      );
+    }
+
     test("a message reaches every node that is subscribed, the publishing one included, once", async () => {
       const [a, b, c] = await start(3);
       await Promise.all([a, b, c].map((node) => node!.subscribe("1", "c")));
@@ -100,6 +106,86 @@ export function describeBus(
       expect(heard[1]).toEqual(all);
     });
 
+    test("of one publish on a hundred channels each node gets those it asked for, of each channel in order", async () => {
+      const [a, b, c] = await start(3);
+      const channels = Array.from({ length: 100 }, (_, i) => `c${i}`);
+      await Promise.all([
+        ...channels.map((channel) => a!.subscribe("1", channel)),
+        ...channels.filter((_, i) => i % 3 === 0).map((channel) => b!.subscribe("1", channel)),
+      ]);
+      const messages = [1, 2, 3].flatMap((round) =>
+        channels.map((channel) => frame(`${channel}:${round}`, channel)),
+      );
+      await c!.publish(messages);
+      await cluster.settle();
+      expect([heard[0]!.length, heard[1]!.length, heard[2]!.length]).toEqual([300, 102, 0]);
+      for (const [i, channel] of channels.entries()) {
+        const all = [1, 2, 3].map((round) => `${channel}:${round}`);
+        expect(textsOn(0, channel)).toEqual(all);
+        expect(textsOn(1, channel)).toEqual(i % 3 === 0 ? all : []);
+      }
+    });
+
+    test("while nodes come to a channel and go, each hears all from where its subscription stood, in everybody's order", async () => {
+      const [observer, publisher, ...comers] = await start(5);
+      const random = seededRandom(4);
+      const channels = ["c0", "c1", "c2"];
+      await Promise.all(channels.map((channel) => observer!.subscribe("1", channel)));
+      let published = 0;
+      const end = new AbortController();
+      /** What a comer must have heard: whatever has at least the first number, as far as the other in the order. */
+      const owed: { node: number; channel: string; from: number; to: number }[] = [];
+
+      async function publish(): Promise<void> {
+        while (!end.signal.aborted) {
+          const channel = channels[Math.floor(random() * channels.length)]!;
+          await publisher!.publish([frame(`${++published}`, channel)]);
+          await turn();
+        }
+      }
+      async function comeAndGo(bus: Bus, node: number): Promise<void> {
+        for (let round = 0; round < 40; round++) {
+          const channel = channels[Math.floor(random() * channels.length)]!;
+          await bus.subscribe("1", channel);
+          // The one under way may have been handed over before.
+          const from = published + 1;
+          for (let turns = Math.floor(random() * 6); turns > 0; turns--) await turn();
+          if (random() < 0.5) {
+            const to = ++published;
+            await bus.publish([frame(`${to}`, channel)]);
+            while (!textsOn(node, channel).includes(`${to}`)) await turn();
+            owed.push({ node, channel, from, to });
+          }
+          bus.unsubscribe("1", channel);
+          if (random() < 0.3) void bus.subscribe("1", channel);
+          if (random() < 0.3) bus.unsubscribe("1", channel);
+        }
+      }
+      const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+      const publishing = publish();
+      await Promise.all(comers.map((bus, i) => comeAndGo(bus, i + 2)));
+      end.abort();
+      await publishing;
+      await cluster.settle();
+
+      expect(owed.length).toBeGreaterThan(20);
+      const order = new Map(channels.map((channel) => [channel, textsOn(0, channel)]));
+      expect(texts(0)).toHaveLength(published);
+      for (let node = 2; node < 5; node++) {
+        for (const channel of channels) {
+          const own = new Set(textsOn(node, channel));
+          expect(textsOn(node, channel)).toEqual(order.get(channel)!.filter((n) => own.has(n)));
+        }
+      }
+      for (const { node, channel, from, to } of owed) {
+        const all = order.get(channel)!;
+        const due = all.slice(0, all.indexOf(`${to}`) + 1).filter((n) => Number(n) >= from);
+        const own = new Set(textsOn(node, channel));
+        expect(due.filter((n) => !own.has(n))).toEqual([]);
+      }
+    });
+
     test("nothing arrives behind an unsubscribe, and all does behind the next subscribe", async () => {
       const [a, b] = await start(2);
       await a!.subscribe("1", "c");
@@ -164,14 +250,16 @@ export function describeBus(
         "#server-to-user-a",
         "#watchers-of-{x}:*",
         "#watchers-of-ü\n",
+        "#watchers-of-\ud800",
         "__proto__",
       ];
       const [a, b] = await start(2);
       for (const channel of names) await a!.subscribe("1", channel);
-      await b!.publish(names.map((channel) => frame(channel, channel)));
+      await b!.publish(names.map((channel, i) => frame(`${i}`, channel)));
       await b!.publish([frame("not asked for", "#watchers-of-{x}:anything")]);
       await cluster.settle();
-      expect(texts(0)).toEqual(names);
+      expect(texts(0)).toHaveLength(names.length);
+      for (const [i, channel] of names.entries()) expect(textsOn(0, channel)).toEqual([`${i}`]);
     });
 
     test("a message arrives as it was: any text, any length, the socket to skip, the order to terminate", async () => {
@@ -181,6 +269,14 @@ export function describeBus(
         frame(""),
         frame('{"quotes":"\\" ü \u0000 \u2028 😀"}\r\n'),
         frame("x".repeat(100_000)),
+        ...["r", "t\nu", "fa\t\n{}", "\n\n", "\t", "\u0000"].map((text) => frame(text)),
+        { ...frame("of a client"), source: "client" },
+        {
+          ...frame("of the Roster"),
+          source: "roster",
+          exceptSocketId: "4294967295.9007199254740991",
+        },
+        { kind: "terminate", appId: "1", channel: "c", userId: "fa\t\nt\n" },
         { ...frame("skipping"), exceptSocketId: "123.456" },
         { kind: "terminate", appId: "1", channel: "c", userId: 'a "strange" ü/user' },
       ];
@@ -207,6 +303,15 @@ export function describeBus(
       expect([texts(0), texts(1), texts(2)]).toEqual([[], ["hello"], ["hello"]]);
     });
   });
+}
+
+/** Numbers from 0 to 1, the same in every run. */
+function seededRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
 }
 
 function frame(text: string, channel = "c", appId = "1"): FrameMessage {

@@ -1,4 +1,4 @@
-import type { Bus, BusMessage, BusReceiver } from "../../src/channels/ports/bus.ts";
+import type { Bus, BusMessage, BusReceiver, MissedListener } from "../../src/channels/ports/bus.ts";
 import type { Cache, CacheEntry, CachedEvent } from "../../src/channels/ports/cache.ts";
 import type {
   ChannelHolding,
@@ -165,6 +165,10 @@ export class TroubledBus implements Bus {
 
   receive(receiver: BusReceiver): void {
     this.inner.receive(receiver);
+  }
+
+  onMissed(listener: MissedListener): void {
+    this.inner.onMissed(listener);
   }
 
   subscribe(appId: string, channel: string): Promise<void> {

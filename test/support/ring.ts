@@ -3,6 +3,7 @@ import { Api } from "../../src/channels/api/router.ts";
 import { applyAppChange } from "../../src/channels/app-changes.ts";
 import { fanOut } from "../../src/channels/fan-out.ts";
 import { Gateway } from "../../src/channels/gateway.ts";
+import { Healing } from "../../src/channels/healing.ts";
 import { Liveness } from "../../src/channels/liveness.ts";
 import { Node } from "../../src/channels/node.ts";
 import type { Bus } from "../../src/channels/ports/bus.ts";
@@ -97,6 +98,7 @@ export class Ring {
   readonly gateway: Gateway;
   readonly liveness: Liveness;
   readonly slowReaders: SlowReaders;
+  readonly healing: Healing;
   readonly api: Api;
   readonly bus: Bus;
   readonly roster: Roster;
@@ -129,7 +131,10 @@ export class Ring {
     this.slowReaders = new SlowReaders(node);
     this.gateway = new Gateway(node, this.liveness, this.slowReaders);
     this.api = new Api(node);
-    this.bus.receive(fanOut(node, this.topics, this.slowReaders));
+    const receive = fanOut(node, this.topics, this.slowReaders);
+    this.healing = new Healing(node, receive);
+    this.bus.receive(receive);
+    this.bus.onMissed((appId, channel) => this.healing.missed(appId, channel));
     this.apps.onChange((change) => applyAppChange(node, change));
     this.liveness.start();
   }

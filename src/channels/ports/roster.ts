@@ -62,6 +62,8 @@ export interface ChannelSummary {
  * - Every holding belongs to the node that said it. When a node dies, its holdings are withdrawn as if it had said 0
  *   everywhere, edges and announcements included.
  * - Calls of one node about one channel take effect in the order of the calls.
+ * - What was told and could not be written is written later, by the engine, as it was told last: a rejection of a `hold…`
+ *   tells only that it is not there yet, and nobody need say it again.
  * - The cost of a call does not depend on the number of nodes.
  *
  * User channels (`#server-to-user-…`) are never told to the Roster: they are no channels that an app sees.

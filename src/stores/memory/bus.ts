@@ -1,4 +1,4 @@
-import type { Bus, BusMessage, BusReceiver } from "../../channels/ports/bus.ts";
+import type { Bus, BusMessage, BusReceiver, MissedListener } from "../../channels/ports/bus.ts";
 
 /** The nodes of one Bus. What they publish while a message is delivered waits its turn: the order is one for all. */
 interface Cluster {
@@ -30,6 +30,9 @@ export class MemoryBus implements Bus {
   receive(receiver: BusReceiver): void {
     this.#receiver = receiver;
   }
+
+  /** Never: nothing can be missed within a process. */
+  onMissed(_listener: MissedListener): void {}
 
   subscribe(appId: string, channel: string): Promise<void> {
     this.#subscriptions.add(`${appId}/${channel}`);

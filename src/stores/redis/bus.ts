@@ -1,4 +1,4 @@
-import type { Bus, BusMessage, BusReceiver } from "../../channels/ports/bus.ts";
+import type { Bus, BusMessage, BusReceiver, MissedListener } from "../../channels/ports/bus.ts";
 import { decode, encode } from "./bus-message.ts";
 import type { RedisConnection, RedisSubscriber } from "./connection.ts";
 import type { Keys } from "./keys.ts";
@@ -19,7 +19,7 @@ export class RedisBus implements Bus {
   /** By the name of the channel in Redis. */
   readonly #addresses = new Map<string, Address>();
   #receiver: BusReceiver | undefined;
-  #onMissed: ((appId: string, channel: string) => void) | undefined;
+  #onMissed: MissedListener | undefined;
   #gaps = 0;
 
   constructor(connection: RedisConnection, keys: Keys) {
@@ -44,18 +44,18 @@ export class RedisBus implements Bus {
     this.#receiver = receiver;
   }
 
-  onMissed(listener: (appId: string, channel: string) => void): void {
+  onMissed(listener: MissedListener): void {
     this.#onMissed = listener;
   }
 
   subscribe(appId: string, channel: string): Promise<void> {
-    const name = this.#keys.busChannel(appId, channel);
+    const name = this.#nameOf(appId, channel);
     this.#addresses.set(name, { appId, channel });
     return this.#subscriber.subscribe(name);
   }
 
   unsubscribe(appId: string, channel: string): void {
-    const name = this.#keys.busChannel(appId, channel);
+    const name = this.#nameOf(appId, channel);
     if (this.#addresses.delete(name)) this.#subscriber.unsubscribe(name);
   }
 
@@ -71,8 +71,13 @@ export class RedisBus implements Bus {
   }
 
   #publish(message: BusMessage): Promise<void> {
-    const name = this.#keys.busChannel(message.appId, message.channel);
+    const name = this.#nameOf(message.appId, message.channel);
     return this.#connection.publish(name, encode(message));
+  }
+
+  /** As it comes back: on the line there is no half of a surrogate pair, which a user's id may have. */
+  #nameOf(appId: string, channel: string): string {
+    return this.#keys.busChannel(appId, channel).toWellFormed();
   }
 
   #hear(name: string, text: string): void {

@@ -268,7 +268,10 @@ describe("a process that asks its store first", () => {
   test("tells a client nothing before connection_established, not even a pong", async () => {
     const { TroubledRoster } = await import("../../support/doubles.ts");
     let troubled!: InstanceType<typeof TroubledRoster>;
-    const ring = new Ring({ roster: (inner) => (troubled = new TroubledRoster(inner)) });
+    const ring = new Ring({
+      apps: [testApp({ limits: { connections: 10 } })],
+      roster: (inner) => (troubled = new TroubledRoster(inner)),
+    });
     troubled.gate("holdConnections").shut();
     const client = ring.open();
     client.send({ event: "pusher:ping", data: {} });

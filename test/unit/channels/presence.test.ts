@@ -55,6 +55,7 @@ describe("a presence channel", () => {
     const ring = new Ring();
     const [watcher, one, two] = await ring.connectMany(3);
     watcher!.enter("presence-c", "w");
+    await settled();
     one!.enter("presence-c", "u");
     two!.enter("presence-c", "u");
     await settled();
@@ -160,6 +161,7 @@ describe("a presence channel", () => {
     const ring = new Ring();
     const [watcher, client] = await ring.connectMany(2);
     watcher!.enter("presence-c", "w");
+    await settled();
     client!.subscribe("presence-c", { channelData: '{"user_id":10}' });
     await settled();
     expect(list(client!).ids).toEqual(["w", "10"]);

@@ -139,6 +139,18 @@ describe("what is recorded for webhooks", () => {
     ]);
   });
 
+  test("of a webhook that comes later has nothing of users who are watched, or sent to: those are no channels", async () => {
+    const ring = ringWith();
+    const client = await ring.connect();
+    client.signIn("a", { watchlist: ["b"] });
+    client.subscribe("#server-to-user-a");
+    await settled();
+    ring.apps.replace([{ ...ring.app, webhooks: [webhook(["channel_occupied"])] }]);
+    await settled();
+    expect(ring.tape.events).toEqual([]);
+    expect(await ring.roster.channels("3", "")).toEqual([]);
+  });
+
   test("holds up a subscriber while more waits to be written than is good", async () => {
     const ring = ringWith(webhook());
     const room = Promise.withResolvers<void>();
