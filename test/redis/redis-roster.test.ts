@@ -1,91 +1,87 @@
-import { afterAll, beforeAll } from "bun:test";
 import type { BusMessage } from "../../src/channels/ports/bus.ts";
-import type { RedisConnection } from "../../src/stores/redis/connection.ts";
+import { decode } from "../../src/stores/redis/bus-message.ts";
+import type { RedisSubscriber } from "../../src/stores/redis/connection.ts";
 import { Keys } from "../../src/stores/redis/keys.ts";
 import { describeRoster } from "../conformance/roster.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { connectPlainly, startRedis } from "../support/plain-redis.ts";
+import { connect } from "./support/connect.ts";
+import { MarkedConnection } from "./support/marked-connection.ts";
+import { onEachStore } from "./support/on-each-store.ts";
 import { recordedEvents, rosterNode } from "./support/roster-node.ts";
 
 const NODE_TIMEOUT_MS = 60_000;
 
-let server: Awaited<ReturnType<typeof startRedis>>;
-beforeAll(async () => {
-  server = await startRedis();
-});
-afterAll(() => server.stop());
-
 let made = 0;
 
-describeRoster("RedisRoster", {
-  maxNodes: 3,
-  async make(count) {
-    const clock = new FakeClock();
-    const keys = new Keys(`t${++made}`, 4);
-    const time = (): string => `${clock.now()}`;
-    const nodes = await Promise.all(
-      Array.from({ length: count }, async (_, number) => {
-        const node = rosterNode({
-          connection: await connectPlainly(server.port),
-          keys,
-          nodeId: `n${number}`,
-          clock,
-          time,
-          nodeTimeoutMs: NODE_TIMEOUT_MS,
-        });
-        await node.registry.start();
-        return node;
-      }),
-    );
-    const connection = await connectPlainly(server.port);
-    const ear = new Ear(connection, keys);
-    async function settle(): Promise<void> {
-      for (const { writers } of nodes) await writers.rest();
-      await ear.hearAll();
-    }
-    return {
-      nodes: nodes.map(({ roster }) => roster),
-      listen: (appId, channel) => ear.listen(appId, channel),
-      async advance(ms) {
-        clock.advance(ms);
-        await settle();
-      },
-      settle,
-      recorded: () => recordedEvents(connection, keys),
-      async kill(number) {
-        const [first] = nodes;
-        nodes[number]?.registry.close();
-        for (let beats = 0; beats < 50 && first?.registry.figures().reaped === 0; beats++) {
-          clock.advance(NODE_TIMEOUT_MS / 5);
+onEachStore((kind, settings) =>
+  describeRoster(`RedisRoster on ${kind}`, {
+    maxNodes: 3,
+    async make(count) {
+      const clock = new FakeClock();
+      const keys = new Keys(`t${++made}`, 4);
+      const time = (): string => `${clock.now()}`;
+      const nodes = await Promise.all(
+        Array.from({ length: count }, async (_, number) => {
+          const node = rosterNode({
+            connection: await connect(settings()),
+            keys,
+            nodeId: `n${number}`,
+            clock,
+            time,
+            nodeTimeoutMs: NODE_TIMEOUT_MS,
+          });
+          await node.registry.start();
+          return node;
+        }),
+      );
+      const connection = new MarkedConnection(await connect(settings()), keys);
+      const ear = new Ear(connection, keys);
+      async function settle(): Promise<void> {
+        for (const { writers } of nodes) await writers.rest();
+        await ear.hearAll();
+      }
+      return {
+        nodes: nodes.map(({ roster }) => roster),
+        listen: (appId, channel) => ear.listen(appId, channel),
+        async advance(ms) {
+          clock.advance(ms);
           await settle();
-        }
-      },
-      async close() {
-        for (const { registry, roster, connection: own } of nodes) {
-          registry.close();
-          await roster.close();
-          await own.close();
-        }
-        await ear.close();
-        await connection.close();
-      },
-    };
-  },
-});
+        },
+        settle,
+        recorded: () => recordedEvents(connection, keys),
+        async kill(number) {
+          const [first] = nodes;
+          nodes[number]?.registry.close();
+          for (let beats = 0; beats < 50 && first?.registry.figures().reaped === 0; beats++) {
+            clock.advance(NODE_TIMEOUT_MS / 5);
+            await settle();
+          }
+        },
+        async close() {
+          for (const { registry, roster, connection: own } of nodes) {
+            registry.close();
+            await roster.close();
+            await own.close();
+          }
+          await ear.close();
+          await connection.close();
+        },
+      };
+    },
+  }),
+);
 
 /** Somebody who listens to the Bus. */
 class Ear {
-  readonly #connection: RedisConnection;
+  readonly #connection: MarkedConnection;
   readonly #keys: Keys;
   readonly #heard = new Map<
     string,
     { about: { appId: string; channel: string }; messages: BusMessage[] }
   >();
-  readonly #subscriber;
-  #marker = 0;
-  #onMarker: ((text: string) => void) | undefined;
+  readonly #subscriber: RedisSubscriber;
 
-  constructor(connection: RedisConnection, keys: Keys) {
+  constructor(connection: MarkedConnection, keys: Keys) {
     this.#connection = connection;
     this.#keys = keys;
     this.#subscriber = connection.subscriber({
@@ -103,34 +99,18 @@ class Ear {
   }
 
   /** Resolves when all that was published so far has been heard. */
-  async hearAll(): Promise<void> {
-    const marker = `${++this.#marker}`;
-    const name = this.#keys.nodes("marker");
-    await this.#subscriber.subscribe(name);
-    const heard = new Promise<void>((resolve) => {
-      this.#onMarker = (text) => {
-        if (text === marker) resolve();
-      };
-    });
-    await this.#connection.publish(name, marker);
-    await heard;
+  hearAll(): Promise<void> {
+    return this.#connection.allHeard();
   }
 
   close(): Promise<void> {
     return this.#subscriber.close();
   }
 
-  #hear(channel: string, text: string): void {
-    const ear = this.#heard.get(channel);
-    if (ear === undefined) return this.#onMarker?.(text);
-    const newline = text.indexOf("\n");
-    const except = text.slice(text.indexOf("\t") + 1, newline);
-    ear.messages.push({
-      kind: "frame",
-      ...ear.about,
-      source: "roster",
-      frame: text.slice(newline + 1),
-      exceptSocketId: except === "" ? undefined : except,
-    });
+  #hear(name: string, text: string): void {
+    const ear = this.#heard.get(name);
+    const message =
+      ear === undefined ? undefined : decode(ear.about.appId, ear.about.channel, text);
+    if (message !== undefined) ear?.messages.push(message);
   }
 }

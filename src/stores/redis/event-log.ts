@@ -69,7 +69,9 @@ export class RedisEventLog implements EventLog {
         this.#partitions.delete(ownership.partition);
     this.#doorbells.follow(owned.keys());
     await cleared;
-    return Array.from(owned, ([partition, epoch]) => ({ partition, epoch }));
+    return Array.from(owned, ([partition, epoch]) => ({ partition, epoch })).toSorted(
+      (one, other) => one.partition - other.partition,
+    );
   }
 
   read(ownership: Ownership, afterSequence: number, max: number): Promise<readonly LoggedEvent[]> {

@@ -1,4 +1,5 @@
 import type { RedisConnection, RedisSubscriber } from "../../../src/stores/redis/connection.ts";
+import type { Keys } from "../../../src/stores/redis/keys.ts";
 
 /**
  * A connection of which it can be known that all its subscribers have heard whatever was published so far: on one line
@@ -6,14 +7,16 @@ import type { RedisConnection, RedisSubscriber } from "../../../src/stores/redis
  */
 export class MarkedConnection implements RedisConnection {
   readonly #inner: RedisConnection;
-  readonly #marker: string;
+  /** One of each hash tag: on a Cluster each may have a line of its own. */
+  readonly #markers: readonly string[];
   readonly #subscribers: RedisSubscriber[] = [];
   readonly #waiting = new Map<string, () => void>();
   #marks = 0;
 
-  constructor(inner: RedisConnection, marker: string) {
+  constructor(inner: RedisConnection, keys: Keys) {
     this.#inner = inner;
-    this.#marker = marker;
+    const partitions = Array.from({ length: keys.partitions }, (_, p) => keys.in(p, "marker"));
+    this.#markers = [...partitions, keys.nodes("marker"), keys.jobs("marker")];
   }
 
   get isWell(): boolean {
@@ -27,29 +30,37 @@ export class MarkedConnection implements RedisConnection {
     const number = this.#subscribers.length;
     const subscriber = this.#inner.subscriber({
       message: (channel, text) => {
-        if (channel === this.#marker) this.#waiting.get(`${number} ${text}`)?.();
+        if (this.#markers.includes(channel)) this.#waiting.get(`${number} ${channel} ${text}`)?.();
         else listener.message(channel, text);
       },
-      missed: (channels) => listener.missed(channels.filter((channel) => channel !== this.#marker)),
+      missed: (channels) =>
+        listener.missed(channels.filter((channel) => !this.#markers.includes(channel))),
     });
     this.#subscribers.push(subscriber);
     return subscriber;
   };
 
   async allHeard(): Promise<void> {
+    await Promise.all(this.#markers.map((marker) => this.#heard(marker)));
+  }
+
+  async #heard(marker: string): Promise<void> {
     const mark = `${crypto.randomUUID()} ${++this.#marks}`;
     const standing = await Promise.allSettled(
-      this.#subscribers.map((subscriber) => subscriber.subscribe(this.#marker)),
+      this.#subscribers.map((subscriber) => subscriber.subscribe(marker)),
     );
     const heard = standing.flatMap(({ status }, number) =>
       // One that is closed hears nothing more.
       status === "rejected"
         ? []
-        : [new Promise<void>((resolve) => this.#waiting.set(`${number} ${mark}`, resolve))],
+        : [
+            new Promise<void>((resolve) =>
+              this.#waiting.set(`${number} ${marker} ${mark}`, resolve),
+            ),
+          ],
     );
-    await this.#inner.publish(this.#marker, mark);
+    await this.#inner.publish(marker, mark);
     await Promise.all(heard);
-    this.#waiting.clear();
   }
 
   close(): Promise<void> {

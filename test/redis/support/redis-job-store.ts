@@ -21,10 +21,7 @@ export function redisJobStore(portOf: () => number): JobStoreEngine {
       const connections: MarkedConnection[] = [];
       const logs: RedisDeliveryLog[] = [];
       async function open(own: Clock): Promise<JobStoreHandles & { readonly jobs: RedisJobs }> {
-        const connection = new MarkedConnection(
-          await connect(redisSettings(portOf())),
-          keys.jobs("marker"),
-        );
+        const connection = new MarkedConnection(await connect(redisSettings(portOf())), keys);
         connections.push(connection);
         const jobs = new RedisJobs(connection, keys, () => `${own.now()}`);
         const log = new RedisDeliveryLog(connection, keys, own);
@@ -32,7 +29,7 @@ export function redisJobStore(portOf: () => number): JobStoreEngine {
         return {
           jobs,
           log,
-          queue: new RedisJobQueue(connection, jobs),
+          queue: new RedisJobQueue(connection, jobs, own),
           desk: new RedisJobDesk(jobs),
         };
       }
