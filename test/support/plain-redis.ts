@@ -1,8 +1,3 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createClient } from "@redis/client";
 import type {
   RedisConnection,
@@ -11,31 +6,12 @@ import type {
   SubscriptionListener,
 } from "../../src/stores/redis/connection.ts";
 import type { Script } from "../../src/stores/redis/script.ts";
+import { RedisServer } from "./redis-server.ts";
 
 /** A server of its own, empty, on a free port. */
 export async function startRedis(): Promise<{ port: number; stop(): Promise<void> }> {
-  const dir = mkdtempSync(join(tmpdir(), "ringmaster-redis-"));
-  const port = await freePort();
-  const child: ChildProcess = spawn(
-    "redis-server",
-    ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--dir", dir],
-    { stdio: ["ignore", "pipe", "inherit"] },
-  );
-  await new Promise<void>((resolve, reject) => {
-    child.once("exit", (code) => reject(new Error(`redis-server ended with ${code}`)));
-    child.stdout?.on("data", (text: Buffer) => {
-      if (text.includes("Ready to accept connections")) resolve();
-    });
-  });
-  return {
-    port,
-    async stop() {
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGKILL");
-      await ended;
-      rmSync(dir, { recursive: true, force: true });
-    },
-  };
+  const server = await RedisServer.start();
+  return { port: server.port, stop: () => server.close() };
 }
 
 /** The simplest connection that is one: a server that stays. */
@@ -81,16 +57,4 @@ function subscribePlainly(port: number, { message }: SubscriptionListener): Redi
       client.destroy();
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -52,6 +52,27 @@ export class RedisCluster {
     throw new Error(`nobody has the slot ${slot}`);
   }
 
+  /** From now on its keys may be at either place. */
+  async beginMove(slot: number, from: RedisServer, to: RedisServer): Promise<void> {
+    const [fromId, toId] = [await idOf(from), await idOf(to)];
+    await to.command("CLUSTER", "SETSLOT", `${slot}`, "IMPORTING", fromId);
+    await from.command("CLUSTER", "SETSLOT", `${slot}`, "MIGRATING", toId);
+  }
+
+  /** Moves the keys that are still at the old place, and the slot. */
+  async endMove(slot: number, from: RedisServer, to: RedisServer): Promise<void> {
+    for (;;) {
+      const keys = await from.command("CLUSTER", "GETKEYSINSLOT", `${slot}`, "100");
+      if (!Array.isArray(keys) || keys.length === 0) break;
+      const names = keys as string[];
+      await from.command("MIGRATE", "127.0.0.1", `${to.port}`, "", "0", "5000", "KEYS", ...names);
+    }
+    const toId = await idOf(to);
+    const others = this.primaries.filter((server) => server !== from && server !== to);
+    for (const server of [to, from, ...others])
+      await server.command("CLUSTER", "SETSLOT", `${slot}`, "NODE", toId);
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.close()));
   }
@@ -97,6 +118,10 @@ export class RedisCluster {
       return infos.every((info) => String(info).includes("master_link_status:up"));
     });
   }
+}
+
+async function idOf(server: RedisServer): Promise<string> {
+  return String(await server.command("CLUSTER", "MYID"));
 }
 
 async function busPortOf(port: number): Promise<number> {

@@ -8,6 +8,9 @@ import { createClient } from "@redis/client";
 /** RINGMASTER_REDIS_SERVER names another program, a Valkey for example. */
 export const REDIS_SERVER = process.env["RINGMASTER_REDIS_SERVER"] ?? "redis-server";
 
+const READY = /Ready to accept connections/;
+const LISTENING = /Server initialized/;
+
 export function isInstalled(program: string): boolean {
   return (process.env["PATH"] ?? "")
     .split(delimiter)
@@ -44,7 +47,8 @@ export class RedisServer {
     return server;
   }
 
-  async start(): Promise<void> {
+  /** Resolves when it serves, or as soon as it listens, its data not loaded yet. */
+  async start({ isToBeReady = true } = {}): Promise<void> {
     const { config = {}, isLasting = false, program = REDIS_SERVER, hasTls } = this.#options;
     const settings: Record<string, string> = {
       ...(hasTls === true ? { port: "0", "tls-port": `${this.port}` } : { port: `${this.port}` }),
@@ -68,7 +72,7 @@ export class RedisServer {
       for (const stream of [child.stdout, child.stderr])
         stream?.on("data", (text: Buffer) => {
           said += text;
-          if (/Ready to accept connections/.test(said)) resolve();
+          if ((isToBeReady ? READY : LISTENING).test(said)) resolve();
         });
     });
   }
@@ -93,7 +97,7 @@ export class RedisServer {
 
   /** One command, on a connection of its own. */
   async command(...args: string[]): Promise<unknown> {
-    return commandAt(this.port, args);
+    return commandAt(this.port, args, this.#options.config?.["requirepass"]);
   }
 
   async close(): Promise<void> {
@@ -103,9 +107,10 @@ export class RedisServer {
   }
 }
 
-export async function commandAt(port: number, args: string[]): Promise<unknown> {
+export async function commandAt(port: number, args: string[], password?: string): Promise<unknown> {
   const client = createClient({
     RESP: 2,
+    ...(password === undefined ? {} : { password }),
     socket: { host: "127.0.0.1", port, reconnectStrategy: false },
   });
   client.on("error", () => {});

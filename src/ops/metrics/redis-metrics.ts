@@ -15,6 +15,12 @@ export const REDIS_METRICS: readonly Metric[] = [
     "Connections to Redis that broke.",
     ({ connection }) => connection.lost,
   ),
+  ofRedis(
+    "counter",
+    "ringmaster_redis_reconnects_total",
+    "Connections to Redis that were made again.",
+    ({ connection }) => connection.reconnects,
+  ),
   {
     type: "counter",
     name: "ringmaster_redis_faults_total",

@@ -35,14 +35,16 @@ export class RedisFault extends Error {
  * One Redis or Valkey, whatever it consists of: a server, a Cluster, a primary that Sentinels choose.
  *
  * Guarantees:
- * - All calls about keys with one hash tag reach the same server, in the order of the calls as long as no connection broke
- *   and no slot moved meanwhile.
+ * - All calls about keys with one hash tag reach the same server, in the order of the calls as long as no connection broke,
+ *   no slot moved and no server forgot a script meanwhile.
  * - Calls are attempts: they follow redirections and teach the server a script that it does not know, but what fails is not
  *   repeated. They reject with `RedisFault` alone, at once while there is no connection, and within the time limit always.
+ * - A script runs as a whole or not at all, also on keys that it does not declare, also while its slot moves from one server
+ *   of a Cluster to another: meanwhile its calls are "not-ready".
  * - Lost connections are rebuilt for ever, with jitter.
  */
 export interface RedisConnection {
-  /** Runs the script. All keys have the same hash tag. */
+  /** Runs the script. All keys have the same hash tag. Its KEYS may have one more at the end, which does not exist. */
   run(script: Script, keys: readonly string[], args: readonly string[]): Promise<Reply>;
   /** Sends the message to whoever is subscribed to the channel, whose name has a hash tag. At most once. */
   publish(channel: string, message: string): Promise<void>;

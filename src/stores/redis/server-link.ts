@@ -1,36 +1,57 @@
-import { createClient } from "@redis/client";
+import { createClient, ErrorReply } from "@redis/client";
 import type { Clock } from "../../channels/ports/clock.ts";
 import { RedisFault, type Reply } from "./connection.ts";
-import { faultOf } from "./fault.ts";
+import { faultOf, faultOfReply } from "./fault.ts";
+import type { Script } from "./script.ts";
+import { checkServer } from "./server-info.ts";
 import { addressText, type Access, type RedisAddress } from "./settings.ts";
+import { tlsOptions } from "./tls-options.ts";
 
-/** How often it is looked whether answers are overdue, in the time that they may take. */
-const LOOKS_PER_TIMEOUT = 4;
+/**
+ * Time is counted in looks, in the time that an answer may take. Between two of them the event loop has read what came: a
+ * process that stood still itself has not waited.
+ */
+export const LOOKS_PER_TIMEOUT = 10;
 
-interface Checkpoint {
-  /** Commands sent by then. */
-  readonly sent: number;
-  readonly atMs: number;
+export interface LinkOptions {
+  /** It is not open before the server has said that it takes our calls, and then does. */
+  readonly mustServe?: boolean;
+  /** Gives up while it is not open yet. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called once when it was open and is not any more, whoever ended it. */
+  onLost?(): void;
+}
+
+/** What else can be done about a call that failed, after so long; rejects where that is nothing. */
+export type Recovery = (fault: RedisFault, waitedMs: number) => Promise<Reply>;
+
+export const noRecovery: Recovery = (fault) => Promise.reject(fault);
+
+interface Call {
+  readonly resolve: (reply: Reply | Promise<Reply>) => void;
+  readonly recover: Recovery;
+  readonly sentAtLook: number;
 }
 
 /**
  * One connection to one server, from its beginning to its end; it is never rebuilt. What is under way when it breaks is
  * rejected, and nothing is sent twice: the library's own reconnecting and queueing are off.
  *
- * Answers come in the order of the calls, so a server that owes one for too long has stopped, or is cut off: then the
- * connection ends.
+ * A call that has no answer in time is rejected. When meanwhile nothing else was answered either, the server has stopped,
+ * or is cut off: then the connection ends.
  */
 export class ServerLink {
   readonly #client: ReturnType<typeof newClient>;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #onLost: () => void;
-  #sent = 0;
-  #answered = 0;
-  #checkpoints: Checkpoint[] = [];
+  readonly #calls = new Set<Call>();
+  /** Hashes of the scripts that were sent as text. */
+  readonly #taught = new Set<string>();
+  #looks = 0;
+  #heardAtLook = 0;
   #cancelLook: (() => void) | undefined;
   #isOpen = true;
-  #isTimedOut = false;
 
   private constructor(
     client: ReturnType<typeof newClient>,
@@ -46,53 +67,78 @@ export class ServerLink {
     client.on("end", () => this.close());
   }
 
-  /** Rejects with `RedisFault`. `onLost` is called once, whoever ends it. */
+  /** Rejects with `RedisFault`. */
   static async open(
     address: RedisAddress,
     access: Access,
     clock: Clock,
-    onLost: () => void = () => {},
+    { mustServe = false, signal, onLost = () => {} }: LinkOptions = {},
   ): Promise<ServerLink> {
     const client = newClient(address, access);
     // Without a listener its errors would be everybody's.
     client.on("error", () => {});
-    let cancel: () => void = () => {};
-    const late = new Promise<never>((_, reject) => {
-      const message = `${addressText(address)} did not answer in ${access.connectTimeoutMs} ms`;
-      // The library limits the TCP handshake alone; TLS and the greeting may hang as well.
-      cancel = clock.after(access.connectTimeoutMs, () =>
-        reject(new RedisFault("unreachable", message)),
-      );
-    });
+    const { promise: end, reject } = Promise.withResolvers<never>();
+    const message = `${addressText(address)} did not answer in ${access.connectTimeoutMs} ms`;
+    // The library limits the TCP handshake alone. TLS may hang as well, and a process that was stopped accepts connections.
+    const cancel = clock.after(access.connectTimeoutMs, () =>
+      reject(new RedisFault("unreachable", message)),
+    );
+    const abort = (): void => reject(new RedisFault("unreachable", "The connection is closed."));
+    signal?.addEventListener("abort", abort);
+    const greet = async (): Promise<void> => {
+      await client.connect();
+      if (mustServe) checkServer(await client.sendCommand<string>(["INFO"]), access.isCluster);
+    };
     try {
-      await Promise.race([client.connect(), late]);
+      await Promise.race([greet(), end]);
+      signal?.throwIfAborted();
+      return new ServerLink(client, clock, access.commandTimeoutMs, onLost);
     } catch (error) {
       destroy(client);
-      throw faultOf(error);
+      throw faultOfCall(error);
     } finally {
       cancel();
+      signal?.removeEventListener("abort", abort);
     }
-    return new ServerLink(client, clock, access.commandTimeoutMs, onLost);
   }
 
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
-  /** Rejects with what the server said, or with `RedisFault`. `asking` goes before it, for a slot that is moving. */
-  async send(command: readonly string[], asking = false): Promise<Reply> {
-    if (!this.#isOpen) throw new RedisFault("unreachable", "The connection is closed.");
-    this.#sent++;
-    this.#cancelLook ??= this.#lookLater();
-    try {
-      if (asking) this.#client.sendCommand(["ASKING"]).catch(() => {});
-      return await this.#client.sendCommand<Reply>(command as string[]);
-    } catch (error) {
-      if (!this.#isTimedOut) throw error;
-      throw new RedisFault("timeout", `No answer in ${this.#timeoutMs} ms.`, error);
-    } finally {
-      this.#answered++;
+  /** An EVALSHA of the script is sent as EVAL the first time: so later calls cannot overtake it. */
+  send(
+    command: readonly string[],
+    script?: Script,
+    recover: Recovery = noRecovery,
+  ): Promise<Reply> {
+    if (!this.#isOpen)
+      return recover(new RedisFault("unreachable", "The connection is closed."), 0);
+    let sent = command;
+    if (script !== undefined && !this.#taught.has(script.hash)) {
+      this.#taught.add(script.hash);
+      sent = ["EVAL", script.source, ...command.slice(2)];
     }
+    return new Promise((resolve) => {
+      const call: Call = { resolve, recover, sentAtLook: this.#looks };
+      this.#calls.add(call);
+      this.#cancelLook ??= this.#lookLater();
+      this.#client.sendCommand<Reply>(sent as string[]).then(
+        (reply) => {
+          this.#heardAtLook = this.#looks;
+          if (this.#calls.delete(call)) resolve(reply);
+        },
+        (error: unknown) => {
+          this.#heardAtLook = this.#looks;
+          this.#fail(call, faultOfCall(error));
+        },
+      );
+    });
+  }
+
+  /** The server does not know it any more. */
+  forget({ hash }: Script): void {
+    this.#taught.delete(hash);
   }
 
   close(): void {
@@ -103,20 +149,26 @@ export class ServerLink {
     this.#onLost();
   }
 
+  /** Nothing happens where it has ended already, overdue. */
+  #fail(call: Call, fault: RedisFault): void {
+    if (!this.#calls.delete(call)) return;
+    const waitedMs = ((this.#looks - call.sentAtLook) * this.#timeoutMs) / LOOKS_PER_TIMEOUT;
+    call.resolve(call.recover(fault, waitedMs));
+  }
+
   #lookLater(): () => void {
     return this.#clock.after(this.#timeoutMs / LOOKS_PER_TIMEOUT, () => {
       this.#cancelLook = undefined;
-      const nowMs = this.#clock.elapsedMs();
-      this.#checkpoints = this.#checkpoints.filter(({ sent }) => sent > this.#answered);
-      const [oldest] = this.#checkpoints;
-      if (oldest !== undefined && nowMs - oldest.atMs >= this.#timeoutMs) {
-        this.#isTimedOut = true;
-        this.close();
-        return;
+      this.#looks++;
+      const overdue = this.#looks - LOOKS_PER_TIMEOUT;
+      let isAnyOverdue = false;
+      for (const call of this.#calls) {
+        if (call.sentAtLook > overdue) break;
+        isAnyOverdue = true;
+        this.#fail(call, new RedisFault("timeout", `No answer in ${this.#timeoutMs} ms.`));
       }
-      if (this.#sent === this.#answered) return;
-      this.#checkpoints.push({ sent: this.#sent, atMs: nowMs });
-      this.#cancelLook = this.#lookLater();
+      if (isAnyOverdue && this.#heardAtLook <= overdue) this.close();
+      else if (this.#calls.size > 0) this.#cancelLook = this.#lookLater();
     });
   }
 }
@@ -140,18 +192,8 @@ function newClient({ host, port }: RedisAddress, access: Access) {
   });
 }
 
-/** For node:tls. */
-export function tlsOptions(
-  host: string,
-  { ca, cert, key, serverName }: NonNullable<Access["tls"]>,
-): { ca?: string; cert?: string; key?: string; servername?: string } {
-  const name = serverName ?? host;
-  return {
-    ...(ca === null ? {} : { ca }),
-    ...(cert === null ? {} : { cert }),
-    ...(key === null ? {} : { key }),
-    servername: name,
-  };
+function faultOfCall(error: unknown): RedisFault {
+  return error instanceof ErrorReply ? faultOfReply(error.message, error) : faultOf(error);
 }
 
 function destroy(client: ReturnType<typeof newClient>): void {

@@ -35,12 +35,13 @@ export interface RedisSettings {
   readonly password: string | null;
   readonly tls: RedisTls | null;
   readonly connectTimeoutMs: number;
-  /** A server that answers nothing for so long is taken for lost. */
+  /** A call that has no answer by then is rejected; a server that answers nothing for so long is taken for lost. */
   readonly commandTimeoutMs: number;
 }
 
 /** What one connection needs to know. */
 export interface Access {
+  readonly isCluster: boolean;
   readonly username: string | null;
   readonly password: string | null;
   readonly database: number;
@@ -51,8 +52,9 @@ export interface Access {
 
 export function accessOf(settings: RedisSettings): Access {
   const { place, username, password, tls, connectTimeoutMs, commandTimeoutMs } = settings;
+  const isCluster = place.mode === "cluster";
   const database = place.mode === "cluster" ? 0 : place.database;
-  return { username, password, database, tls, connectTimeoutMs, commandTimeoutMs };
+  return { isCluster, username, password, database, tls, connectTimeoutMs, commandTimeoutMs };
 }
 
 export function addressText({ host, port }: RedisAddress): string {

@@ -1,254 +1,179 @@
 import type { Clock } from "../../channels/ports/clock.ts";
+import type { Log } from "../../channels/ports/log.ts";
 import { backOffMs } from "./back-off.ts";
-import {
-  RedisFault,
-  type RedisSubscriber,
-  type Reply,
-  type SubscriptionListener,
-} from "./connection.ts";
-import { ErrorReply, type ParsedReply } from "./reply-parser.ts";
+import { RedisFault, type RedisSubscriber, type SubscriptionListener } from "./connection.ts";
+import { OutageLog } from "./outage-log.ts";
+import { LINE_BACK_OFF } from "./server-line.ts";
 import { addressText, type Access, type RedisAddress } from "./settings.ts";
-import { slotOf } from "./slot.ts";
-import { SubscriptionLink } from "./subscription-link.ts";
-
-const BACK_OFF = { firstMs: 50, mostMs: 5_000 };
-/** Of one slot, as a Cluster demands. */
-const CHANNELS_PER_COMMAND = 500;
-/** Others get their turn of the event loop in between. */
-const CHANNELS_PER_TURN = 5_000;
+import type { SlotTable } from "./slot.ts";
+import { SlotChannels, type Subscription } from "./slot-channels.ts";
+import { SubscriptionLine } from "./subscription-line.ts";
 
 export interface SubscriberOptions {
   readonly access: Access;
   readonly clock: Clock;
+  readonly log: Log;
   random(): number;
   readonly listener: SubscriptionListener;
+  readonly slots: SlotTable;
   /** Undefined while nobody knows. */
-  addressOf(channel: string): RedisAddress | undefined;
-  /** A connection was lost, or a slot has moved. */
+  addressOf(slot: number): RedisAddress | undefined;
+  /** A connection was lost, another was made. */
+  onLost(): void;
+  onReconnected(): void;
+  /** Something is not where it was. */
   onTrouble(): void;
   onClose(): void;
 }
 
-/**
- * One channel that is wanted.
- *
- *   unsent ──command sent──▶ asked ──reply──▶ confirmed        lost, moved or refused, from anywhere ──▶ unsent
- */
-interface Subscription {
-  readonly channel: string;
-  readonly ready: Promise<void>;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-  outlet: Outlet | undefined;
-  isConfirmed: boolean;
-  wasConfirmed: boolean;
-}
-
-/** The connection to one server, which comes and goes. */
-interface Outlet {
-  readonly address: RedisAddress;
-  link: SubscriptionLink | undefined;
-  failures: number;
-  cancel: (() => void) | undefined;
-}
-
-/** Subscriptions as they should be, and the connections on which they are brought about. */
+/** Subscriptions as they should be, slot by slot, and the lines on which they are brought about. */
 export class ShardedSubscriber implements RedisSubscriber {
   readonly #options: SubscriberOptions;
+  readonly #outageLog: OutageLog;
   readonly #subscriptions = new Map<string, Subscription>();
-  readonly #outlets = new Map<string, Outlet>();
-  readonly #unsent = new Set<Subscription>();
-  #leaving: { readonly channel: string; readonly outlet: Outlet }[] = [];
+  readonly #slots = new Map<number, SlotChannels>();
+  readonly #lines = new Map<string, SubscriptionLine>();
   #missed: string[] = [];
-  #isSending = false;
-  #cancelArranging: (() => void) | undefined;
   #refusals = 0;
+  #cancelRelease: (() => void) | undefined;
   #isClosed = false;
 
   constructor(options: SubscriberOptions) {
     this.#options = options;
+    this.#outageLog = new OutageLog("subscriptions", options.log, options.clock);
   }
 
   get isWell(): boolean {
-    for (const { link } of this.#outlets.values()) if (link === undefined) return false;
-    return this.#unsent.size === 0;
+    for (const slot of this.#slots.values()) if (!slot.isWell) return false;
+    return !this.#isClosed;
   }
 
   subscribe(channel: string): Promise<void> {
     if (this.#isClosed) return Promise.reject(closed());
     let subscription = this.#subscriptions.get(channel);
     if (subscription === undefined) {
-      subscription = newSubscription(channel);
+      const slot = this.#slotOf(channel);
+      subscription = slot.add(channel);
       this.#subscriptions.set(channel, subscription);
-      this.#unsent.add(subscription);
-      this.#sendSoon();
+      slot.line?.sendSoon();
     }
-    return subscription.ready;
+    if (subscription.isConfirmed) return Promise.resolve();
+    if (subscription.waiting === undefined) {
+      subscription.waiting = Promise.withResolvers();
+      // Whoever is not interested in it is not told of the end either.
+      subscription.waiting.promise.catch(() => {});
+    }
+    return subscription.waiting.promise;
   }
 
   unsubscribe(channel: string): void {
     const subscription = this.#subscriptions.get(channel);
     if (subscription === undefined) return;
     this.#subscriptions.delete(channel);
-    this.#unsent.delete(subscription);
-    // Nobody may hear of it now, who still waits to.
-    subscription.resolve();
-    if (subscription.outlet === undefined) return;
-    this.#leaving.push({ channel, outlet: subscription.outlet });
-    this.#sendSoon();
+    subscription.slot.delete(subscription);
+    subscription.slot.line?.sendSoon();
+    // Nobody hears of it now, who still waits to.
+    subscription.waiting?.resolve();
   }
 
-  /** Servers, or their slots, have changed: each subscription goes to where its slot is. */
+  /** Servers, or their slots, have changed: each slot goes to where it is. */
   arrange(): void {
     if (this.#isClosed) return;
-    for (const subscription of this.#subscriptions.values()) {
-      const { outlet, channel } = subscription;
-      if (outlet === undefined) continue;
-      const address = this.#options.addressOf(channel);
-      if (address === undefined || addressText(address) === addressText(outlet.address)) continue;
-      this.#leaving.push({ channel, outlet });
-      this.#unsend(subscription);
+    for (const slot of this.#slots.values()) this.#arrange(slot);
+    for (const [text, line] of this.#lines) {
+      if (line.slots.size > 0) continue;
+      this.#lines.delete(text);
+      line.close();
     }
-    this.#sendSoon();
   }
 
   close(): Promise<void> {
     if (this.#isClosed) return Promise.resolve();
     this.#isClosed = true;
-    this.#cancelArranging?.();
-    for (const { link, cancel } of this.#outlets.values()) {
-      cancel?.();
-      link?.close();
-    }
-    for (const { reject } of this.#subscriptions.values()) reject(closed());
+    this.#cancelRelease?.();
+    for (const line of this.#lines.values()) line.close();
+    for (const { waiting } of this.#subscriptions.values()) waiting?.reject(closed());
     this.#subscriptions.clear();
-    this.#unsent.clear();
     this.#options.onClose();
     return Promise.resolve();
   }
 
-  #sendSoon(): void {
-    if (this.#isSending || this.#isClosed) return;
-    this.#isSending = true;
-    // What is asked for in the same turn goes in one command.
-    queueMicrotask(() => this.#send());
+  #slotOf(channel: string): SlotChannels {
+    const number = this.#options.slots.of(channel);
+    let slot = this.#slots.get(number);
+    if (slot === undefined) {
+      slot = new SlotChannels(number);
+      this.#slots.set(number, slot);
+      this.#arrange(slot);
+    }
+    return slot;
   }
 
-  #send(): void {
-    this.#isSending = false;
-    if (this.#isClosed) return;
-    for (const [{ link }, left] of Map.groupBy(this.#leaving, ({ outlet }) => outlet)) {
-      const channels = left.map(({ channel }) => channel);
-      for (const command of commands("SUNSUBSCRIBE", channels)) link?.send(command);
-    }
-    this.#leaving = [];
-    const asked = new Map<Outlet, string[]>();
-    let room = CHANNELS_PER_TURN;
-    for (const subscription of this.#unsent) {
-      if (room-- === 0) break;
-      const address = this.#options.addressOf(subscription.channel);
-      if (address === undefined) continue;
-      const outlet = this.#outletTo(address);
-      if (outlet.link === undefined) continue;
-      this.#unsent.delete(subscription);
-      subscription.outlet = outlet;
-      const channels = asked.get(outlet) ?? [];
-      channels.push(subscription.channel);
-      asked.set(outlet, channels);
-    }
-    for (const [{ link }, channels] of asked)
-      for (const command of commands("SSUBSCRIBE", channels)) link?.send(command);
-    if (room < 0 && asked.size > 0 && this.#unsent.size > 0) {
-      this.#isSending = true;
-      this.#options.clock.after(0, () => this.#send());
-    }
+  #arrange(slot: SlotChannels): void {
+    const address = this.#options.addressOf(slot.slot);
+    if (address === undefined) return;
+    const line = this.#lineTo(address);
+    if (slot.line === line) return;
+    // The old server ends its subscriptions itself when it hears that the slot is another's.
+    slot.line?.slots.delete(slot);
+    slot.unsendAll();
+    slot.line = line;
+    slot.isHeld = false;
+    line.slots.add(slot);
+    line.sendSoon();
   }
 
-  #outletTo(address: RedisAddress): Outlet {
+  #lineTo(address: RedisAddress): SubscriptionLine {
     const text = addressText(address);
-    let outlet = this.#outlets.get(text);
-    if (outlet === undefined) {
-      outlet = { address, link: undefined, failures: 0, cancel: undefined };
-      this.#outlets.set(text, outlet);
-      void this.#connect(outlet);
-    }
-    return outlet;
-  }
-
-  async #connect(outlet: Outlet): Promise<void> {
-    const { access, clock, random } = this.#options;
-    try {
-      const link = await SubscriptionLink.open(outlet.address, access, clock, {
-        reply: (reply) => this.#hear(outlet, reply),
-        lost: () => this.#lost(outlet),
+    let line = this.#lines.get(text);
+    if (line === undefined) {
+      const { access, clock, random } = this.#options;
+      line = new SubscriptionLine({
+        address,
+        access,
+        clock,
+        random,
+        onPush: (...push) => this.#hear(...push),
+        onChange: (changed, fault) => this.#lineChanged(changed, fault),
+        onRefused: (...refusal) => this.#refused(...refusal),
       });
-      if (this.#isClosed) return link.close();
-      outlet.link = link;
-      outlet.failures = 0;
-      this.#sendSoon();
-    } catch {
-      if (this.#isClosed) return;
-      if (!this.#isNeeded(outlet)) {
-        this.#outlets.delete(addressText(outlet.address));
-        return;
-      }
-      const delayMs = backOffMs(outlet.failures++, BACK_OFF, random);
-      outlet.cancel = clock.after(delayMs, () => void this.#connect(outlet));
+      this.#lines.set(text, line);
     }
+    return line;
   }
 
-  /** Whether any subscription belongs to that server, as far as is known. */
-  #isNeeded({ address }: Outlet): boolean {
-    const text = addressText(address);
-    for (const { channel } of this.#unsent) {
-      const its = this.#options.addressOf(channel);
-      if (its === undefined || addressText(its) === text) return true;
+  #lineChanged(line: SubscriptionLine, fault: RedisFault | undefined): void {
+    const { onLost, onReconnected, onTrouble } = this.#options;
+    if (line.isOpen) {
+      if (line.isReconnected) onReconnected();
+      this.#noteWell();
+      return;
     }
-    return false;
+    if (fault === undefined) onLost();
+    this.#outageLog.troubled(fault);
+    onTrouble();
   }
 
-  #lost(outlet: Outlet): void {
-    outlet.link = undefined;
-    if (this.#isClosed) return;
-    for (const subscription of this.#subscriptions.values())
-      if (subscription.outlet === outlet) this.#unsend(subscription);
-    this.#options.onTrouble();
-    void this.#connect(outlet);
-  }
-
-  #unsend(subscription: Subscription): void {
-    subscription.outlet = undefined;
-    subscription.isConfirmed = false;
-    this.#unsent.add(subscription);
-  }
-
-  #hear(outlet: Outlet, reply: ParsedReply): void {
-    if (this.#isClosed) return;
-    if (reply instanceof ErrorReply) return this.#refused(outlet);
-    if (!Array.isArray(reply)) return;
-    const [what, channel, text] = reply as readonly Reply[] as readonly [string, string, string];
+  #hear(line: SubscriptionLine, what: string, channel: string, text: string): void {
     const subscription = this.#subscriptions.get(channel);
-    if (subscription === undefined) return;
+    // What comes from a server that the slot has left could overtake, or be overtaken.
+    if (subscription?.slot.line !== line) return;
     if (what === "smessage") this.#options.listener.message(channel, text);
-    else if (subscription.outlet !== outlet) return;
-    else if (what === "ssubscribe") this.#confirm(subscription);
-    // One of ours comes before its channel is confirmed again: this one is the server's, whose slot has moved away.
-    else if (what === "sunsubscribe" && subscription.isConfirmed) {
-      this.#unsend(subscription);
-      this.#options.onTrouble();
-      this.#arrangeLater();
-    }
+    else if (what === "ssubscribe" && line.isAnswering(subscription)) this.#confirm(subscription);
+    // Ours is answered before its channel is confirmed again: this one is the server's, whose slot has moved away.
+    else if (what === "sunsubscribe" && subscription.isConfirmed) this.#hold([subscription]);
   }
 
   #confirm(subscription: Subscription): void {
     if (subscription.isConfirmed) return;
-    subscription.isConfirmed = true;
-    this.#refusals = 0;
-    if (!subscription.wasConfirmed) {
-      subscription.wasConfirmed = true;
-      subscription.resolve();
-      return;
+    const isBack = subscription.slot.confirm(subscription);
+    if (this.#refusals > 0) {
+      this.#refusals = 0;
+      this.#noteWell();
     }
+    subscription.waiting?.resolve();
+    subscription.waiting = undefined;
+    if (!isBack) return;
     if (this.#missed.length === 0) queueMicrotask(() => this.#tellMissed());
     this.#missed.push(subscription.channel);
   }
@@ -256,50 +181,36 @@ export class ShardedSubscriber implements RedisSubscriber {
   #tellMissed(): void {
     const missed = this.#missed;
     this.#missed = [];
-    if (!this.#isClosed) this.#options.listener.missed(missed);
+    if (this.#isClosed) return;
+    this.#options.listener.missed(missed);
+    this.#noteWell();
   }
 
-  /** Which command it was does not matter: whatever has no answer is asked for again. */
-  #refused(outlet: Outlet): void {
-    for (const subscription of this.#subscriptions.values())
-      if (subscription.outlet === outlet && !subscription.isConfirmed) this.#unsend(subscription);
+  #refused(line: SubscriptionLine, refused: readonly Subscription[], fault: RedisFault): void {
+    if (fault.kind === "denied") this.#outageLog.troubled(fault);
+    this.#hold(refused.filter(({ slot }) => slot.line === line));
+  }
+
+  /** They are asked for again where their slot has gone, or here in a while. */
+  #hold(subscriptions: readonly Subscription[]): void {
+    for (const subscription of subscriptions) {
+      subscription.slot.isHeld = true;
+      subscription.slot.unsend(subscription);
+    }
     this.#options.onTrouble();
-    this.#arrangeLater();
-  }
-
-  #arrangeLater(): void {
-    if (this.#cancelArranging !== undefined) return;
+    if (this.#cancelRelease !== undefined) return;
     const { clock, random } = this.#options;
-    const delayMs = backOffMs(this.#refusals++, BACK_OFF, random);
-    this.#cancelArranging = clock.after(delayMs, () => {
-      this.#cancelArranging = undefined;
-      this.arrange();
+    const delayMs = backOffMs(this.#refusals++, LINE_BACK_OFF, random);
+    this.#cancelRelease = clock.after(delayMs, () => {
+      this.#cancelRelease = undefined;
+      for (const slot of this.#slots.values()) slot.isHeld = false;
+      for (const line of this.#lines.values()) line.sendSoon();
     });
   }
-}
 
-function newSubscription(channel: string): Subscription {
-  const { promise: ready, resolve, reject } = Promise.withResolvers<void>();
-  // Whoever is not interested in it is not told of the end either.
-  ready.catch(() => {});
-  return {
-    channel,
-    ready,
-    resolve,
-    reject,
-    outlet: undefined,
-    isConfirmed: false,
-    wasConfirmed: false,
-  };
-}
-
-/** In commands of one slot each. */
-function commands(name: string, channels: readonly string[]): string[][] {
-  const found: string[][] = [];
-  for (const ofSlot of Map.groupBy(channels, slotOf).values())
-    for (let i = 0; i < ofSlot.length; i += CHANNELS_PER_COMMAND)
-      found.push([name, ...ofSlot.slice(i, i + CHANNELS_PER_COMMAND)]);
-  return found;
+  #noteWell(): void {
+    if (this.#slots.size > 0 && this.isWell) this.#outageLog.well([...this.#lines.keys()]);
+  }
 }
 
 function closed(): RedisFault {

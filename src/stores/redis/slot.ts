@@ -25,8 +25,8 @@ export class SlotTable {
 
   of(key: string): number {
     const open = key.indexOf("{");
-    const close = key.indexOf("}", open + 1);
-    if (open === -1 || close === -1) return slotOf(key);
+    const close = open === -1 ? -1 : key.indexOf("}", open + 1);
+    if (close <= open + 1) return slotOf(key);
     const tag = key.slice(open, close + 1);
     let slot = this.#slots.get(tag);
     if (slot === undefined) this.#slots.set(tag, (slot = slotOf(tag)));

@@ -2,43 +2,46 @@ import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Clock } from "../../channels/ports/clock.ts";
 import { RedisFault } from "./connection.ts";
-import { faultOf } from "./fault.ts";
+import { faultOf, faultOfReply } from "./fault.ts";
 import { ErrorReply, ReplyParser, type ParsedReply } from "./reply-parser.ts";
-import { tlsOptions } from "./server-link.ts";
+import { LOOKS_PER_TIMEOUT } from "./server-link.ts";
 import { addressText, type Access, type RedisAddress } from "./settings.ts";
+import { tlsOptions } from "./tls-options.ts";
 
-/** A line that nothing comes from is asked for a sign of life this often. */
+/** A server that is silent is asked for a sign of life this often. */
 const PING_INTERVAL_MS = 10_000;
 
-export interface LinkListener {
-  reply(reply: ParsedReply): void;
-  /** Once, whoever ended it, unless it was never open. */
-  lost(): void;
+export interface SubscriptionLinkOptions {
+  readonly address: RedisAddress;
+  readonly access: Access;
+  readonly clock: Clock;
+  /** Gives up while it is not open yet. */
+  readonly signal: AbortSignal;
+  onReply(reply: ParsedReply): void;
+  /** Called once when it was open and is not any more, whoever ended it. */
+  onLost(): void;
 }
 
 /**
  * One connection for subscriptions, from its beginning to its end. It speaks the protocol itself: the library pairs
  * commands and replies by counting, and a slot that moves away sends replies that nobody asked for.
+ *
+ * Nothing need ever come on such a line, so it asks for signs of life: without one in time it ends.
  */
 export class SubscriptionLink {
   readonly #socket: Socket;
-  readonly #clock: Clock;
-  readonly #timeoutMs: number;
-  readonly #listener: LinkListener;
-  #heardAtMs: number;
-  #cancelPing: (() => void) | undefined;
+  readonly #options: SubscriptionLinkOptions;
+  #hasHeard = false;
+  #cancelWatch: (() => void) | undefined;
   #isOpen = true;
 
-  private constructor(socket: Socket, clock: Clock, timeoutMs: number, listener: LinkListener) {
+  private constructor(socket: Socket, options: SubscriptionLinkOptions) {
     this.#socket = socket;
-    this.#clock = clock;
-    this.#timeoutMs = timeoutMs;
-    this.#listener = listener;
-    this.#heardAtMs = clock.elapsedMs();
-    const parser = new ReplyParser((reply) => listener.reply(reply));
+    this.#options = options;
+    const parser = new ReplyParser((reply) => options.onReply(reply));
     socket.removeAllListeners("data");
     socket.on("data", (piece: Buffer) => {
-      this.#heardAtMs = clock.elapsedMs();
+      this.#hasHeard = true;
       try {
         parser.write(piece);
       } catch {
@@ -51,60 +54,64 @@ export class SubscriptionLink {
   }
 
   /** Rejects with `RedisFault`. */
-  static async open(
-    address: RedisAddress,
-    access: Access,
-    clock: Clock,
-    listener: LinkListener,
-  ): Promise<SubscriptionLink> {
+  static async open(options: SubscriptionLinkOptions): Promise<SubscriptionLink> {
+    const { address, access, clock, signal } = options;
     const socket = connect(address, access);
-    let cancel: () => void = () => {};
-    try {
-      await new Promise<void>((resolve, reject) => {
-        const message = `${addressText(address)} did not answer in ${access.connectTimeoutMs} ms`;
-        cancel = clock.after(access.connectTimeoutMs, () =>
-          reject(new RedisFault("unreachable", message)),
-        );
-        socket.once("error", reject);
-        socket.once("close", () => reject(new RedisFault("unreachable", "The connection broke.")));
-        socket.once(access.tls === null ? "connect" : "secureConnect", () => {
-          greet(socket, access).then(resolve, reject);
-        });
+    const { promise: end, reject } = Promise.withResolvers<never>();
+    const message = `${addressText(address)} did not answer in ${access.connectTimeoutMs} ms`;
+    const cancel = clock.after(access.connectTimeoutMs, () =>
+      reject(new RedisFault("unreachable", message)),
+    );
+    const abort = (): void => reject(new RedisFault("unreachable", "The connection is closed."));
+    signal.addEventListener("abort", abort);
+    socket.on("error", reject);
+    socket.on("close", () => reject(new RedisFault("unreachable", "The connection broke.")));
+    const greeted = new Promise<void>((resolve, refuse) => {
+      socket.once(access.tls === null ? "connect" : "secureConnect", () => {
+        greet(socket, access).then(resolve, refuse);
       });
+    });
+    try {
+      await Promise.race([greeted, end]);
+      signal.throwIfAborted();
+      return new SubscriptionLink(socket, options);
     } catch (error) {
-      socket.on("error", () => {});
       socket.destroy();
       throw faultOf(error);
     } finally {
       cancel();
+      signal.removeEventListener("abort", abort);
     }
-    return new SubscriptionLink(socket, clock, access.commandTimeoutMs, listener);
   }
 
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
-  send(command: readonly string[]): void {
-    if (this.#isOpen) this.#socket.write(encoded(command));
+  /** All in one piece. */
+  send(commands: readonly (readonly string[])[]): void {
+    if (this.#isOpen) this.#socket.write(commands.map(encoded).join(""));
   }
 
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#cancelPing?.();
+    this.#cancelWatch?.();
     this.#socket.destroy();
-    this.#listener.lost();
+    this.#options.onLost();
   }
 
   #pingLater(): void {
-    this.#cancelPing = this.#clock.after(PING_INTERVAL_MS, () => {
-      const pingedAtMs = this.#clock.elapsedMs();
-      this.send(["PING"]);
-      this.#cancelPing = this.#clock.after(this.#timeoutMs, () => {
-        if (this.#heardAtMs < pingedAtMs) this.close();
-        else this.#pingLater();
-      });
+    this.#cancelWatch = this.#options.clock.after(PING_INTERVAL_MS, () => {
+      this.#hasHeard = false;
+      this.send([["PING"]]);
+      this.#listen(LOOKS_PER_TIMEOUT);
+    });
+  }
+
+  /** Time is counted in looks, as in `ServerLink`. */
+  #listen(looksLeft: number): void {
+    const { clock, access } = this.#options;
+    this.#cancelWatch = clock.after(access.commandTimeoutMs / LOOKS_PER_TIMEOUT, () => {
+      if (this.#hasHeard) this.#pingLater();
+      else if (looksLeft === 1) this.close();
+      else this.#listen(looksLeft - 1);
     });
   }
 }
@@ -113,7 +120,7 @@ function connect({ host, port }: RedisAddress, { tls }: Access): Socket {
   const socket =
     tls === null
       ? connectPlain({ host, port })
-      : connectTls({ host, port, ...tlsOptions(host, tls), rejectUnauthorized: true });
+      : connectTls({ host, port, ...tlsOptions(host, tls) });
   socket.setNoDelay(true);
   return socket;
 }
@@ -125,14 +132,14 @@ async function greet(socket: Socket, { username, password }: Access): Promise<vo
   await new Promise<void>((resolve, reject) => {
     let left = commands.length;
     const parser = new ReplyParser((reply) => {
-      if (reply instanceof ErrorReply) reject(faultOf(new Error(reply.message)));
+      if (reply instanceof ErrorReply) reject(faultOfReply(reply.message));
       else if (--left === 0) resolve();
     });
     socket.on("data", (piece: Buffer) => {
       try {
         parser.write(piece);
       } catch (error) {
-        reject(faultOf(error));
+        reject(error);
       }
     });
     socket.write(commands.map(encoded).join(""));
