@@ -4,6 +4,7 @@ import { appsCommand } from "./apps.ts";
 import { channelsCommand } from "./channels.ts";
 import { clientCommand } from "./client/client-command.ts";
 import { configCommand } from "./config.ts";
+import { doctorCommand } from "./doctor.ts";
 import { serveCommand } from "./serve.ts";
 import { subscribeCommand } from "./subscribe.ts";
 import { triggerCommand } from "./trigger.ts";
@@ -21,6 +22,7 @@ const program = clientCommand("ringmaster")
   .addCommand(webhooksCommand())
   .addCommand(appsCommand())
   .addCommand(configCommand())
+  .addCommand(doctorCommand())
   .addHelpText(
     "after",
     `

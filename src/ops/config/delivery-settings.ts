@@ -11,7 +11,7 @@ export const database = z.strictObject({
     about:
       "File of the SQLite database that holds who is where, the events of webhooks, the jobs made of them and the " +
       "delivery log. Null is `ringmaster.db` in `dataDir`. Several processes of one machine may share it. It must be on a " +
-      "local disk: file systems of the network do not lock well enough.",
+      "local disk: file systems of the network do not lock well enough. With `redis` there is none.",
     path: true,
     right: PATH_RIGHT,
   }),

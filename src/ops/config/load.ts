@@ -2,7 +2,7 @@ import { dirname, extname, resolve } from "node:path";
 import type { App } from "../../protocol/app.ts";
 import { PUSHER_LIMITS } from "../../protocol/limits.ts";
 import { readAppList } from "./app-list.ts";
-import { contradictions, type LimitedApp } from "./contradiction.ts";
+import { contradictions, type LimitedApp } from "./contradictions.ts";
 import { type DefaultApp, loadDefaultApp } from "./default-app.ts";
 import { ConfigDocument } from "./document.ts";
 import {

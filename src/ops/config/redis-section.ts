@@ -47,7 +47,9 @@ export const redis = z.strictObject({
     secret: true,
   }),
   database: noted(z.int().min(0).max(1_000_000).default(0), {
-    about: "Number of the database; a Cluster has only 0.",
+    about:
+      "Number of the database; a Cluster has only 0. Messages are common to all databases of a server, so two servers in " +
+      "one Redis need two `keyPrefix` all the same.",
   }),
   tls: noted(z.boolean().default(false), {
     about: "Whether the store is reached by TLS; a `rediss://` URL says so too.",

@@ -138,7 +138,9 @@ const http = z.strictObject({
 
 const cache = z.strictObject({
   maxBytes: noted(bytes(1_024).default(67_108_864), {
-    about: "Memory for the last events of cache channels; the ones used longest ago give way.",
+    about:
+      "Memory for the last events of cache channels; the ones used longest ago give way. With `redis` they are there, " +
+      "and this is not used.",
     unit: "bytes",
   }),
 });

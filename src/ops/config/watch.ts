@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { App } from "../../protocol/app.ts";
-import { contradictions } from "./contradiction.ts";
+import { contradictions } from "./contradictions.ts";
 import { digestOnDisk } from "./file-reads.ts";
 import { type FileStamp, stampOf } from "./file-stamp.ts";
 import type { LoadedConfig } from "./load.ts";

@@ -46,7 +46,7 @@ export interface RedisStoreFigures {
 }
 
 /** For what this process holds to be withdrawn, if the store answers at all. */
-const LEAVE_TIMEOUT_MS = 5_000;
+const LEAVE_TIMEOUT_MS = 2_000;
 const OPENING_BACK_OFF = { firstMs: 50, mostMs: 2_000 };
 
 /**
@@ -152,6 +152,7 @@ export class RedisStore {
   async close(): Promise<void> {
     this.#registry?.close();
     this.#writers.close();
+    this.deliveries.close();
     await this.roster.close();
     await this.#client.close();
   }

@@ -28,7 +28,7 @@ export function openDatabase(file: string, durability: Durability): Database {
   try {
     if (file !== ":memory:") {
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-      inspect(file);
+      inspectDatabase(file);
       // What customers' events say is in it. SQLite gives its other files the same mode.
       closeSync(openSync(file, "a", 0o600));
     }
@@ -50,7 +50,7 @@ export function openDatabase(file: string, durability: Durability): Database {
  * Throws before a byte is changed: the file may be somebody else's, or what is left to rescue. A connection that may write
  * would change the format of the first, and copy the log into the second on closing it.
  */
-function inspect(file: string): void {
+export function inspectDatabase(file: string): void {
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (size === 0) return;
   const db = new Database(file, { readonly: true });

@@ -144,8 +144,22 @@ function withoutContradictions(file: Record<string, unknown>): Record<string, un
       sendQueueBytes: 131_072,
     },
     http: { maxBodyBytes: 10_000_000 },
+    ...(file["redis"] === undefined ? {} : { redis: withoutHalves(file["redis"] as object) }),
     sender: { ...(file["sender"] as object | undefined), slots: 250 },
   };
+}
+
+/** The URL says who calls and which database; without it there is nobody to call. */
+function withoutHalves(redis: object): Record<string, unknown> {
+  const {
+    username: _,
+    password: __,
+    database: ___,
+    tls,
+    ...rest
+  } = redis as Record<string, unknown>;
+  const hasUrl = typeof rest["url"] === "string";
+  return { ...rest, ...(hasUrl && tls !== undefined ? { tls } : {}) };
 }
 
 function pick(section: unknown, name: string, most: number): Record<string, unknown> {

@@ -111,14 +111,14 @@ describe("config from-soketi", () => {
   test("prints YAML that config check finds right, and the notes beside it", async () => {
     const soketi = {
       port: 7001,
-      "adapter.driver": "redis",
+      "adapter.driver": "nats",
       "appManager.array.apps": [{ id: "1", key: "k", secret: "s" }],
     };
     await workspace.write("soketi.json", JSON.stringify(soketi));
     const translated = await run(["from-soketi", "soketi.json"], { SOKETI_HOST: "127.0.0.1" });
     expect(translated.code).toBe(0);
     expect(translated.stderr).toBe(
-      "adapter.driver: several nodes are not in this version yet: one process serves everything\n" +
+      "adapter.driver: several nodes share a Redis or Valkey, and find each other through it alone: give it as redis.url\n" +
         "The YAML holds the secrets in the clear: keep it as you keep them.\n",
     );
     await workspace.write("ringmaster.yaml", translated.stdout);

@@ -113,17 +113,17 @@ describe("values", () => {
     "%s can be set by its variable and by its flag",
     async (path, field) => {
       const valid = textOf(field);
-      // The files of TLS are read where they are used; alone these are a contradiction that names the field.
-      const isTls =
+      // Alone these are a contradiction, which names the field or the one that it needs.
+      const isHalf =
         path.startsWith("tls.") ||
         path.endsWith("File") ||
-        ["redis.serverName", "redis.sentinelNodes", "redis.sentinelPrimaryName"].includes(path);
+        /^redis\.(sentinel\w+|username|password|tls|serverName)$/.test(path);
       const isSecret = field.kind === "secret";
       for (const inputs of [
         { env: { ...APP_ENV, [field.envName ?? ""]: valid } },
         ...(isSecret ? [] : [{ env: APP_ENV, flags: { [path]: valid } }]),
       ]) {
-        if (isTls) {
+        if (isHalf) {
           expect((await workspace.problems(inputs))[0]).toMatch(/^(tls|sender|redis)\./);
           continue;
         }

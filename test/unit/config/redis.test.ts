@@ -100,10 +100,42 @@ describe("the shared store", () => {
     ["redis: { sentinelPrimaryName: a }", "redis.sentinelNodes: is missing"],
     ["redis: { clusterNodes: ['a:1'], database: 1 }", "redis.database: is not 0"],
     ["redis: { url: 'redis://a', caFile: ca.pem }", "redis.tls: is false"],
+    [
+      "redis: { password: x, tls: true }",
+      "redis.password: does nothing, for there is no redis.url, redis.clusterNodes, redis.sentinelNodes; give one of these, or leave it out",
+    ],
+    ["redis: { caFile: ca.pem }", "redis.caFile: does nothing"],
+    ["redis: { tls: true }", "redis.tls: does nothing"],
+    [
+      "redis: { clusterNodes: ['a:1'], sentinelPassword: x }",
+      "redis.sentinelPassword: does nothing without redis.sentinelNodes",
+    ],
+    [
+      "redis: { url: 'redis://u:p@a', password: x }",
+      "redis.password: stands in redis.url as well; give it in one of the two",
+    ],
+    ["redis: { url: 'redis://u@a', username: u }", "redis.username: stands in redis.url as well"],
+    [
+      "redis: { url: 'redis://a/1', database: 2 }",
+      "redis.database: is not the number in redis.url; give it in one of the two",
+    ],
+    [
+      "redis: { url: 'redis://a', certFile: cert.pem }",
+      "redis.keyFile: is missing, which redis.certFile needs",
+    ],
     ["redis: { keyPrefix: '{a}' }", "redis.keyPrefix"],
     ["redis: { nodeTimeoutMs: 10 }", "redis.nodeTimeoutMs"],
   ])("%s is refused with a sentence", async (yaml, sentence) => {
     expect(await problemsOf(`${yaml}\n`)).toContain(sentence);
+  });
+
+  test.each([
+    ["redis: { url: 'redis://u@a', password: x }", ["u", "x", 0]],
+    ["redis: { url: 'redis://a/2', database: 2 }", [null, null, 2]],
+    ["redis: { url: 'redis://a', database: 3, username: u }", ["u", null, 3]],
+  ])("may be told in parts, each once: %s", async (yaml, [username, password, database]) => {
+    const settings = (await redisOf(`${yaml}\n`))?.settings;
+    expect(settings).toMatchObject({ username, password, place: { database } });
   });
 
   test("never shows the URL, which may hold a password", async () => {

@@ -171,9 +171,6 @@ describe("a whole configuration", () => {
     const { yaml, notes } = translateSoketi(file, {});
     expect(notes.map(({ setting }) => setting)).toEqual([
       "metrics.prometheus.prefix",
-      "adapter.driver",
-      "adapter.redis.prefix",
-      "database.redis.password",
       "queue.driver",
       "cors.origin",
       "apps[0].webhooks[1]",
@@ -186,7 +183,7 @@ describe("a whole configuration", () => {
     expect(head).not.toContain("secret:shop");
     expect(head).not.toContain("shop-token");
     expect(head).not.toContain("shop-function");
-    expect(yaml).not.toContain("hunter2");
+    expect(head).not.toContain("hunter2");
   });
 });
 
@@ -438,6 +435,99 @@ describe("listeners", () => {
   });
 });
 
+describe("what several nodes share", () => {
+  const sharedBy = (file: Json, env: Record<string, string> = {}) =>
+    translateSoketi({ "adapter.driver": "redis", "appManager.array.apps": [app()], ...file }, env);
+
+  const settingsOf = async (file: Json, env: Record<string, string> = {}) =>
+    (await loaded(sharedBy(file, env))).redis?.settings;
+
+  test("is the server of its Redis adapter, soketi's own default where none is named", async () => {
+    expect((await settingsOf({}))?.place).toEqual({
+      mode: "standalone",
+      address: { host: "127.0.0.1", port: 6379 },
+      database: 0,
+    });
+    const settings = await settingsOf(
+      { "database.redis": { host: "cache.example", port: 7000, db: 3, username: "soketi" } },
+      { SOKETI_DB_REDIS_PASSWORD: "0123", SOKETI_DB_REDIS_HOST: "::1" },
+    );
+    expect(settings?.place).toEqual({
+      mode: "standalone",
+      address: { host: "::1", port: 7000 },
+      database: 3,
+    });
+    expect([settings?.username, settings?.password]).toEqual(["soketi", "0123"]);
+    expect(sharedBy({ "database.redis.password": "x" }).notes).toEqual([]);
+  });
+
+  test("is what its Sentinels watch", async () => {
+    const sentinels = JSON.stringify([
+      { host: "s1", port: 26379 },
+      { host: "s2", port: 26379 },
+    ]);
+    const settings = await settingsOf(
+      {},
+      {
+        SOKETI_DB_REDIS_SENTINELS: sentinels,
+        SOKETI_DB_REDIS_SENTINEL_PASSWORD: "1e5",
+        SOKETI_DB_REDIS_DB: "2",
+      },
+    );
+    expect(settings?.place).toEqual({
+      mode: "sentinel",
+      primaryName: "mymaster",
+      sentinels: [
+        { host: "s1", port: 26379 },
+        { host: "s2", port: 26379 },
+      ],
+      username: null,
+      password: "1e5",
+      database: 2,
+    });
+  });
+
+  test("is its Cluster, where it was told to use one", async () => {
+    const file = { "database.redis.clusterNodes": [{ host: "c1", port: 6379 }] };
+    const settings = await settingsOf({ ...file, "adapter.redis.clusterMode": true });
+    expect(settings?.place).toEqual({ mode: "cluster", nodes: [{ host: "c1", port: 6379 }] });
+    expect((await settingsOf(file))?.place.mode).toBe("standalone");
+  });
+
+  test.each([
+    ["shop:", "shop"],
+    ["a_b", "a_b"],
+    ["{x}", "ringmaster"],
+  ])("has soketi's prefix %j as %j", async (prefix, ours) => {
+    for (const option of ["database.redis.keyPrefix", "adapter.redis.prefix"]) {
+      const translation = sharedBy({ [option]: prefix });
+      expect((await loaded(translation)).redis?.keyPrefix).toBe(ours);
+      expect(translation.notes.map(({ setting }) => setting)).toEqual(
+        ours === "ringmaster" ? [option] : [],
+      );
+    }
+  });
+
+  test.each([
+    ["an option of soketi's library", { "adapter.redis.redisPubOptions": { tls: {}, a: 1 } }],
+    ["a time that nothing is waited for", { "adapter.redis.requestsTimeout": 5_000 }],
+    ["a server that cannot be", { "database.redis.host": "a/b" }],
+  ])("is noted where it is %s", async (_, file) => {
+    const translation = sharedBy(file);
+    expect(translation.notes).toHaveLength(1);
+    await loaded(translation);
+  });
+
+  test.each(["cluster", "nats"])("by %s becomes one process, with a note", async (driver) => {
+    const translation = sharedBy({ "adapter.driver": driver, "database.redis.host": "cache" });
+    expect((await loaded(translation)).redis).toBeNull();
+    expect(translation.notes.map(({ setting }) => setting)).toEqual([
+      "adapter.driver",
+      "database.redis.host",
+    ]);
+  });
+});
+
 describe("what would lose nothing is not noted", () => {
   test("soketi's defaults, written out", () => {
     const defaults = {
@@ -593,8 +683,26 @@ test("whatever soketi is told, the result is right", async () => {
       ),
     { maxLength: 4 },
   );
+  const redisOptions = options.filter((option) => /^(adapter|database)\.redis\./.test(option));
+  const nodes = fc.constantFrom(
+    [{ host: "a", port: 1 }, { host: 1 }],
+    [{ host: "::1", port: 7 }, 3],
+  );
+  const redis = fc
+    .tuple(
+      fc.dictionary(fc.constantFrom(...redisOptions), value, { maxKeys: 4 }),
+      fc.record(
+        {
+          "database.redis.sentinels": nodes,
+          "database.redis.clusterNodes": nodes,
+          "adapter.redis.clusterMode": fc.boolean(),
+        },
+        { requiredKeys: [] },
+      ),
+    )
+    .map(([wild, tame]) => ({ ...wild, ...tame, "adapter.driver": "redis" }));
   const source = fc.tuple(
-    fc.dictionary(fc.constantFrom(...options), value, { maxKeys: 10 }),
+    fc.oneof(fc.dictionary(fc.constantFrom(...options), value, { maxKeys: 10 }), redis),
     fc.oneof(apps, value),
   );
   const variables = fc.dictionary(
@@ -605,19 +713,24 @@ test("whatever soketi is told, the result is right", async () => {
     { maxKeys: 5 },
   );
   let webhooksSeen = 0;
+  const modesSeen = new Set<string | undefined>();
   await fc.assert(
     fc.asyncProperty(source, variables, async ([file, list], given) => {
       const env = Object.fromEntries(
         Object.entries(given).map(([suffix, text]) => [`SOKETI_${suffix}`, text]),
       );
-      const { settings, apps: ours } = await loaded(
-        translateSoketi({ ...file, "appManager.array.apps": list }, env),
-      );
+      const {
+        settings,
+        apps: ours,
+        redis: shared,
+      } = await loaded(translateSoketi({ ...file, "appManager.array.apps": list }, env));
       expect(settings.port).not.toBeNull();
+      modesSeen.add(shared?.settings.place.mode);
       webhooksSeen += ours.flatMap((found) => found.webhooks).length;
     }),
     { numRuns: 500 },
   );
-  // Else the property has looked at no webhook.
+  // Else the property has looked at no webhook, or not at every kind of Redis.
   expect(webhooksSeen).toBeGreaterThan(0);
+  expect(modesSeen.size).toBe(4);
 });

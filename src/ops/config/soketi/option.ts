@@ -147,8 +147,12 @@ export const TRANSLATED_OPTIONS: ReadonlySet<string> = new Set([
   "webhooks.batching.enabled",
 ]);
 
-const ONE_NODE = "several nodes are not in this version yet: one process serves everything";
-const ONE_QUEUE = "webhooks wait in the database file (database.file), which needs no server";
+const NO_DISCOVERY =
+  "nodes find each other through the Redis that they share, and through nothing else";
+const ONE_QUEUE =
+  "webhooks wait in the store: in Redis where redis is configured, else in database.file";
+const CACHE =
+  "cache channels are kept in Redis where redis is configured, else in memory within cache.maxBytes";
 const NO_DATABASE_SERVER = "nothing here uses a database server";
 const APPS_FROM_FILE = "apps come from the file alone: export them from the database into `apps`";
 
@@ -162,18 +166,12 @@ export interface Omission {
 
 /** The first that fits counts. */
 export const OMISSIONS: readonly Omission[] = [
-  { option: "adapter.driver", why: ONE_NODE, harmless: "local" },
-  { option: "adapter.", why: ONE_NODE },
   { option: "appManager.driver", why: APPS_FROM_FILE, harmless: "array" },
   { option: "appManager.cache.", why: "all apps are in memory, so there is nothing to cache" },
   { option: "appManager.", why: APPS_FROM_FILE },
-  {
-    option: "cache.driver",
-    why: "cache channels are kept in memory, within cache.maxBytes",
-    harmless: "memory",
-  },
-  { option: "cache.", why: "cache channels are kept in memory, within cache.maxBytes" },
-  { option: "cluster.", why: ONE_NODE },
+  { option: "cache.driver", why: CACHE, harmless: "memory" },
+  { option: "cache.", why: CACHE },
+  { option: "cluster.", why: NO_DISCOVERY },
   { option: "cors.", why: "the HTTP API is for servers: its requests are signed with the secret" },
   { option: "database.", why: NO_DATABASE_SERVER },
   { option: "databasePooling.", why: NO_DATABASE_SERVER },
@@ -194,7 +192,7 @@ export const OMISSIONS: readonly Omission[] = [
   },
   {
     option: "mode",
-    why: "roles says what a process does: a server has channels and packager, a worker has sender, on one machine",
+    why: "roles says what a process does: a server has channels and packager, a worker has sender",
     harmless: "full",
   },
   { option: "queue.driver", why: ONE_QUEUE, harmless: "sync" },

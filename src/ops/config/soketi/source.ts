@@ -43,9 +43,9 @@ function flatten(option: string, value: unknown): SoketiSetting[] {
   return children.flatMap(([name, child]) => flatten(`${option}.${name}`, child));
 }
 
-/** Keys that look like a number must stay as they are written: `0123`, `7e40`. */
+/** Keys and passwords that look like a number must stay as they are written: `0123`, `7e40`. */
 function isText(option: string): boolean {
-  return /\.(id|key|secret)$/.test(option);
+  return /\.(id|key|secret|username|password|sentinelPassword)$/.test(option);
 }
 
 /** soketi reads a variable as JSON where it is JSON. */

@@ -1,6 +1,6 @@
 import { Document } from "yaml";
 import { appEntrySchema, fieldByPath } from "../app-entry.ts";
-import { largestBodyBytes, largestEventFrameBytes } from "../contradiction.ts";
+import { largestBodyBytes, largestEventFrameBytes } from "../contradictions.ts";
 import type { Environment } from "../environment.ts";
 import { isMapping, valueAt } from "../path.ts";
 import {
@@ -11,6 +11,7 @@ import {
   translateApp,
 } from "./app.ts";
 import { APPS_OPTION, OMISSIONS, TRANSLATED_OPTIONS } from "./option.ts";
+import { isOfSharedStore, translateSharedStore } from "./shared-store.ts";
 import { readSoketi, type SoketiSetting } from "./source.ts";
 
 /** A setting of soketi's that was not taken over as it was, and why. Holds no value but an app's id. */
@@ -59,6 +60,9 @@ class Translation {
       value === true || value === 1 ? "debug" : undefined,
     );
     this.#put("websocket.authorizationTimeoutMs", "userAuthenticationTimeout", Number);
+    const given = this.#settings.filter(({ value }) => !isNothing(value));
+    const redis = translateSharedStore(given, (setting, why) => this.#note(setting, why));
+    if (redis !== undefined) this.#output["redis"] = redis;
     const apps = this.#apps();
     this.#sizes(apps);
     if (apps.length > 0) this.#output["apps"] = apps.map(({ id, fields }) => ({ id, ...fields }));
@@ -89,6 +93,7 @@ class Translation {
     for (const setting of this.#settings) {
       const { option, value } = setting;
       if (TRANSLATED_OPTIONS.has(option) || option.startsWith(`${APPS_OPTION}.`)) continue;
+      if (isOfSharedStore(option)) continue;
       if (!isNothing(value)) this.#noteOmission(setting);
     }
     for (const name of this.#unknownVariables) this.#note(name, "soketi does not read it either");
