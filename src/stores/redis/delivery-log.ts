@@ -6,31 +6,49 @@ import type {
   AttemptSummary,
   DeliveryLog,
 } from "../../sender/ports/delivery-log.ts";
+import { argumentsOf, attemptOf } from "./attempt-fields.ts";
 import type { RedisConnection, Reply } from "./connection.ts";
 import type { Keys } from "./keys.ts";
 import pruneSource from "./lua/prune-attempts.lua" with { type: "text" };
 import readSource from "./lua/read-attempts.lua" with { type: "text" };
 import recordSource from "./lua/record-attempts.lua" with { type: "text" };
+import sumSource from "./lua/sum-attempts.lua" with { type: "text" };
 import { script } from "./script.ts";
 
 const RECORD = script("record-attempts", recordSource);
 const READ = script("read-attempts", readSource);
+const SUM = script("sum-attempts", sumSource);
 const PRUNE = script("prune-attempts", pruneSource);
 
+/** How many are looked at in one call. */
 const PAGE = 500;
 const BATCH_ATTEMPTS = 200;
 const GATHER_MS = 5;
 const RETRY_MS = 1_000;
 /** Attempts that may wait while the store is away; the oldest give way. */
 const MAX_WAITING = 50_000;
+/** As good as never: later than any wall time. */
+const END_OF_TIME_MS = 9_007_199_254_740_991;
 
-/** Attempts in a stream, in the order in which they were recorded. */
+/**
+ * Attempts in a stream, in the order in which they were recorded.
+ *
+ *   recorded ──within milliseconds, or when the store is back──▶ in the stream
+ *      └──too many wait──▶ dropped
+ *
+ * It never makes anybody wait, and nothing that it fails at is anybody's failure. A batch of which it is not known whether
+ * it was written is written again.
+ */
 export class RedisDeliveryLog implements DeliveryLog {
   readonly #connection: RedisConnection;
   readonly #key: string;
   readonly #clock: Clock;
   #waiting: Attempt[] = [];
+  #dropped = 0;
   #isWriting = false;
+  #isClosed = false;
+  /** As `prune` was told last: between two of them the stream grows no longer than that. */
+  #maxEntries: number | undefined;
 
   constructor(connection: RedisConnection, keys: Keys, clock: Clock) {
     this.#connection = connection;
@@ -38,10 +56,18 @@ export class RedisDeliveryLog implements DeliveryLog {
     this.#clock = clock;
   }
 
+  /** Attempts that were not recorded, because the store was away for too long. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
   record(attempt: Attempt): void {
-    if (this.#waiting.length >= MAX_WAITING) this.#waiting.shift();
+    if (this.#waiting.length >= MAX_WAITING) {
+      this.#waiting.shift();
+      this.#dropped++;
+    }
     this.#waiting.push(attempt);
-    if (this.#isWriting) return;
+    if (this.#isWriting || this.#isClosed) return;
     this.#isWriting = true;
     void this.#write();
   }
@@ -55,39 +81,43 @@ export class RedisDeliveryLog implements DeliveryLog {
     }
   }
 
+  /** What waits is given up. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
   async attempts(filter: AttemptFilter, limit: number): Promise<readonly Attempt[]> {
     const found: Attempt[] = [];
-    for await (const page of this.#pages()) {
-      for (const attempt of page) {
-        if (found.length === limit) return found;
-        if (isMeant(attempt, filter)) found.push(attempt);
-      }
+    for (let from = "+"; found.length < limit;) {
+      const args = [from, `${PAGE}`, `${limit - found.length}`, ...filterArguments(filter)];
+      const reply = await this.#connection.run(READ, [this.#key], args);
+      const [next, ...rows] = reply as readonly [string, ...(readonly Reply[])[]];
+      found.push(...rows.map(attemptOf));
+      if (next === "") break;
+      from = `(${next}`;
     }
     return found;
   }
 
   async summary(sinceMs: number): Promise<ReadonlyMap<string, AttemptSummary>> {
     const summaries = new Map<string, AttemptSummary>();
-    for await (const page of this.#pages()) {
-      for (const attempt of page) {
-        if (attempt.atMs < sinceMs) continue;
-        const endpointId = endpointIdOf(attempt.appId, attempt.webhookId);
-        const { delivered, failed, last } = summaries.get(endpointId) ?? {
-          delivered: 0,
-          failed: 0,
-          last: attempt,
-        };
-        summaries.set(
-          endpointId,
-          attempt.result === "delivered"
-            ? { delivered: delivered + 1, failed, last }
-            : { delivered, failed: failed + 1, last },
-        );
+    for (let from = "+"; ;) {
+      const args = [from, `${PAGE}`, `${Math.max(0, sinceMs)}`];
+      const reply = await this.#connection.run(SUM, [this.#key], args);
+      const [next, ...rows] = reply as readonly [string, ...(readonly Reply[])[]];
+      for (const [delivered, failed, ...newest] of rows) {
+        const last = attemptOf(newest);
+        const endpointId = endpointIdOf(last.appId, last.webhookId);
+        const sum = summaries.get(endpointId) ?? { delivered: 0, failed: 0, last };
+        summaries.set(endpointId, {
+          delivered: sum.delivered + Number(delivered),
+          failed: sum.failed + Number(failed),
+          last: sum.last,
+        });
       }
-      // Long before: a clock may have been set, but not by so much.
-      if (page.length > 0 && page.every(({ atMs }) => atMs < sinceMs)) break;
+      if (next === "") return summaries;
+      from = `(${next}`;
     }
-    return summaries;
   }
 
   async prune({
@@ -97,15 +127,15 @@ export class RedisDeliveryLog implements DeliveryLog {
     readonly maxAgeMs: number;
     readonly maxEntries: number;
   }): Promise<number> {
-    const oldestMs = Math.max(0, this.#clock.now() - maxAgeMs);
-    return Number(
-      await this.#connection.run(PRUNE, [this.#key], [`${maxEntries}`, `${Math.ceil(oldestMs)}-0`]),
-    );
+    this.#maxEntries = maxEntries;
+    const oldestMs = Math.max(0, Math.ceil(this.#clock.now() - maxAgeMs));
+    const args = [`${maxEntries}`, `${oldestMs}-0`];
+    return Number(await this.#connection.run(PRUNE, [this.#key], args));
   }
 
   async #write(): Promise<void> {
     await this.#pause(GATHER_MS);
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.length > 0 && !this.#isClosed) {
       try {
         await this.#writeAll();
       } catch {
@@ -119,12 +149,9 @@ export class RedisDeliveryLog implements DeliveryLog {
   async #writeAll(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, BATCH_ATTEMPTS);
+      const args = [`${this.#maxEntries ?? ""}`, ...batch.flatMap(argumentsOf)];
       try {
-        await this.#connection.run(
-          RECORD,
-          [this.#key],
-          batch.flatMap((attempt) => [`${Math.round(attempt.atMs)}`, JSON.stringify(attempt)]),
-        );
+        await this.#connection.run(RECORD, [this.#key], args);
       } catch (error) {
         this.#waiting.unshift(...batch);
         throw error;
@@ -137,31 +164,15 @@ export class RedisDeliveryLog implements DeliveryLog {
       this.#clock.after(ms, resolve);
     });
   }
-
-  /** Newest first. */
-  async *#pages(): AsyncGenerator<Attempt[]> {
-    for (let from = "+"; ;) {
-      const reply = await this.#connection.run(READ, [this.#key], [from, `${PAGE}`]);
-      const flat = reply as readonly Reply[];
-      const page: Attempt[] = [];
-      for (let i = 0; i + 1 < flat.length; i += 2) {
-        from = `(${String(flat[i])}`;
-        page.push(JSON.parse(String(flat[i + 1])) as Attempt);
-      }
-      yield page;
-      if (page.length < PAGE) return;
-    }
-  }
 }
 
-function isMeant(attempt: Attempt, filter: AttemptFilter): boolean {
-  const { appId, webhookId, jobId, failed, sinceMs, untilMs } = filter;
-  return (
-    (appId === undefined || appId === attempt.appId) &&
-    (webhookId === undefined || webhookId === attempt.webhookId) &&
-    (jobId === undefined || jobId === attempt.jobId) &&
-    (failed === undefined || failed === (attempt.result !== "delivered")) &&
-    (sinceMs === undefined || attempt.atMs >= sinceMs) &&
-    (untilMs === undefined || attempt.atMs < untilMs)
-  );
+function filterArguments(filter: AttemptFilter): string[] {
+  const { appId, webhookId, jobId, failed, sinceMs = 0, untilMs = END_OF_TIME_MS } = filter;
+  const isFailed = failed === undefined ? undefined : Number(failed);
+  const texts = [appId, webhookId, jobId, isFailed];
+  return [
+    `${Math.max(0, sinceMs)}`,
+    `${untilMs}`,
+    ...texts.map((text) => (text === undefined ? "" : `=${text}`)),
+  ];
 }

@@ -1,4 +1,4 @@
-import { parseJob, type Job } from "../../protocol/job.ts";
+import type { Job } from "../../protocol/job.ts";
 import type {
   DeadLetter,
   DeadLetterFilter,
@@ -8,18 +8,13 @@ import type {
   QueueFigures,
 } from "../../sender/ports/job-desk.ts";
 import type { Reply } from "./connection.ts";
-import { WAKE_JOBS } from "./job-queue.ts";
 import { JOB_SCRIPTS } from "./job-scripts.ts";
-import type { RedisJobs } from "./jobs.ts";
+import { WAKE_JOBS, type RedisJobs } from "./jobs.ts";
+import { parseStored, partsOf } from "./stored-text.ts";
 
 const PAGE = 200;
 /** As good as never: later than any wall time. */
 const END_OF_TIME_MS = 9_007_199_254_740_991;
-
-interface FoundLetter {
-  readonly number: string;
-  readonly letter: DeadLetter;
-}
 
 /** What people do with the queue. */
 export class RedisJobDesk implements JobDesk {
@@ -42,9 +37,8 @@ export class RedisJobDesk implements JobDesk {
     for (let cursor = "0"; ;) {
       const args = [cursor, `${PAGE}`, `${WAKE_JOBS}`];
       const reply = await this.#jobs.run(JOB_SCRIPTS.endpointLoads, "endpoints", args);
-      const [next, ...flat] = reply as readonly Reply[];
-      for (let i = 0; i + 6 < flat.length; i += 7) {
-        const [endpoint, url, due, leased, delayed, dead, paused] = flat.slice(i, i + 7);
+      const [next, ...rows] = reply as readonly [string, ...(readonly Reply[])[]];
+      for (const [endpoint, url, due, leased, delayed, dead, paused] of rows) {
         loads.set(String(endpoint), {
           ...placeOf(String(endpoint)),
           url: String(url),
@@ -55,7 +49,7 @@ export class RedisJobDesk implements JobDesk {
           paused: typeof paused === "string" ? pauseOf(paused) : null,
         });
       }
-      cursor = String(next);
+      cursor = next;
       if (cursor === "0") return [...loads.values()];
     }
   }
@@ -66,7 +60,7 @@ export class RedisJobDesk implements JobDesk {
   }
 
   async pause(endpointId: string, reason: string): Promise<void> {
-    await this.#jobs.run(JOB_SCRIPTS.pause, "paused", [endpointId, reason]);
+    await this.#jobs.pause(endpointId, reason);
   }
 
   async resume(endpointId: string): Promise<boolean> {
@@ -75,24 +69,27 @@ export class RedisJobDesk implements JobDesk {
 
   async deadLetters(filter: DeadLetterFilter, limit: number): Promise<readonly DeadLetter[]> {
     const letters: DeadLetter[] = [];
-    for await (const found of this.#find(filter)) {
-      for (const { letter } of found) if (letters.length < limit) letters.push(letter);
-      if (letters.length >= limit) break;
+    for (let from = "+inf"; letters.length < limit;) {
+      const args = [from, `${PAGE}`, `${limit - letters.length}`, ...argumentsOf(filter)];
+      const reply = await this.#jobs.run(JOB_SCRIPTS.deadLetters, "dead", args);
+      const [next, ...rows] = reply as readonly [string, ...(readonly Reply[])[]];
+      letters.push(...rows.map(letterOf));
+      if (next === "") break;
+      from = `(${next}`;
     }
     return letters;
   }
 
   async replay(filter: DeadLetterFilter): Promise<number> {
-    const numbers: string[] = [];
-    for await (const found of this.#find(filter))
-      numbers.push(...found.map(({ number }) => number));
-    numbers.reverse();
     let replayed = 0;
-    for (let i = 0; i < numbers.length; i += PAGE) {
-      const page = numbers.slice(i, i + PAGE);
-      replayed += Number(await this.#jobs.run(JOB_SCRIPTS.replay, "dead", page));
+    for (let [from, until] = ["-inf", ""]; ;) {
+      const args = [from, until, `${PAGE}`, ...argumentsOf(filter)];
+      const reply = await this.#jobs.run(JOB_SCRIPTS.replay, "dead", args);
+      const [count, next, last] = reply as readonly Reply[];
+      replayed += Number(count);
+      if (next === "") return replayed;
+      [from, until] = [`(${String(next)}`, String(last)];
     }
-    return replayed;
   }
 
   async prune({
@@ -103,34 +100,31 @@ export class RedisJobDesk implements JobDesk {
     readonly maxEntries: number;
   }): Promise<number> {
     const args = [`${maxAgeMs}`, `${maxEntries}`, `${PAGE}`];
-    for (let forgotten = 0; ;) {
-      const found = Number(await this.#jobs.run(JOB_SCRIPTS.prune, "dead", args));
-      forgotten += found;
-      if (found < PAGE) return forgotten;
-    }
-  }
-
-  /** Newest first, in pages. */
-  async *#find(filter: DeadLetterFilter): AsyncGenerator<FoundLetter[]> {
-    const { appId, webhookId, jobId, sinceMs = 0, untilMs = END_OF_TIME_MS } = filter;
-    const texts = [appId, webhookId, jobId].map((text) => (text === undefined ? "" : `=${text}`));
-    const meant = [...texts, `${sinceMs}`, `${untilMs}`];
-    for (let place = 0; ; place += PAGE) {
-      const args = [`${place}`, `${place + PAGE - 1}`, ...meant];
-      const reply = await this.#jobs.run(JOB_SCRIPTS.deadLetters, "dead", args);
-      const [looked, ...flat] = reply as readonly Reply[];
-      const found: FoundLetter[] = [];
-      for (let i = 0; i + 8 < flat.length; i += 9) found.push(letterOf(flat.slice(i, i + 9)));
-      yield found;
-      if (Number(looked) < PAGE) return;
-    }
+    let forgotten = 0;
+    for (let found = PAGE; found === PAGE; forgotten += found)
+      found = Number(await this.#jobs.run(JOB_SCRIPTS.prune, "dead", args));
+    // To look at the endpoints is to forget those that have nothing any more.
+    await this.endpoints();
+    return forgotten;
   }
 }
 
-function letterOf(fields: readonly Reply[]): FoundLetter {
-  const [number, id, endpoint, version, json, body, reason, attempts, at] = fields;
-  const beside = typeof body === "string" ? body : null;
-  const parsed = parseJob(String(json), beside);
+/** Which dead letters, as the scripts take it. */
+function argumentsOf({
+  appId,
+  webhookId,
+  jobId,
+  sinceMs = 0,
+  untilMs = END_OF_TIME_MS,
+}: DeadLetterFilter): string[] {
+  const texts = [appId, webhookId, jobId].map((text) => (text === undefined ? "" : `=${text}`));
+  return [...texts, `${sinceMs}`, `${untilMs}`];
+}
+
+function letterOf(fields: readonly Reply[]): DeadLetter {
+  const [id, endpoint, version, text = null, attempts, at, reason] = fields;
+  const parsed = parseStored(text);
+  const { json, body } = partsOf(String(text));
   const shown: Job =
     "job" in parsed
       ? parsed.job
@@ -142,19 +136,18 @@ function letterOf(fields: readonly Reply[]): FoundLetter {
           method: "POST",
           url: "",
           headers: {},
-          body: beside ?? String(json),
+          body: body ?? json,
           createdAtMs: Number(at),
           events: [],
           timeoutMs: 0,
           retryWindowMs: 0,
         };
-  const letter = {
+  return {
     job: shown,
     reason: String(reason),
     attempts: Number(attempts),
     buriedAtMs: Number(at),
   };
-  return { number: String(number), letter };
 }
 
 function placeOf(endpoint: string): { readonly appId: string; readonly webhookId: string } {

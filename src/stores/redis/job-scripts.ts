@@ -1,6 +1,7 @@
+import deadLetterSource from "./lua/dead-letter.lua" with { type: "text" };
+import deadLettersSource from "./lua/dead-letters.lua" with { type: "text" };
 import dueEndpointsSource from "./lua/due-endpoints.lua" with { type: "text" };
 import endpointLoadsSource from "./lua/endpoint-loads.lua" with { type: "text" };
-import deadLettersSource from "./lua/dead-letters.lua" with { type: "text" };
 import expireSource from "./lua/expire-jobs.lua" with { type: "text" };
 import jobsSource from "./lua/jobs.lua" with { type: "text" };
 import leaseSource from "./lua/lease-jobs.lua" with { type: "text" };
@@ -15,29 +16,28 @@ import settleSource from "./lua/settle-jobs.lua" with { type: "text" };
 import timeSource from "./lua/time.lua" with { type: "text" };
 import { script, type Script } from "./script.ts";
 
-/** Scripts that write a little and free more: they run also when memory is full. */
+/**
+ * For scripts that write a little and free more, or are needed for what does: they run also when memory is full. What puts
+ * jobs in does not.
+ */
 const ALSO_WHEN_FULL = "#!lua flags=allow-oom";
 
-function ofQueue(name: string, source: string): Script {
-  return script(name, timeSource, jobsSource, source);
-}
-
-function freeing(name: string, source: string): Script {
-  return script(name, ALSO_WHEN_FULL, timeSource, jobsSource, source);
+function alsoWhenFull(name: string, ...sources: readonly string[]): Script {
+  return script(name, ALSO_WHEN_FULL, timeSource, jobsSource, ...sources);
 }
 
 export const JOB_SCRIPTS = {
-  put: ofQueue("put-jobs", putSource),
-  dueEndpoints: freeing("due-endpoints", dueEndpointsSource),
-  lease: freeing("lease-jobs", leaseSource),
-  renew: freeing("renew-leases", renewSource),
-  settle: freeing("settle-jobs", settleSource),
-  expire: freeing("expire-jobs", expireSource),
-  pause: freeing("pause-endpoint", pauseSource),
-  resume: freeing("resume-endpoint", resumeSource),
-  figures: freeing("queue-figures", figuresSource),
-  endpointLoads: freeing("endpoint-loads", endpointLoadsSource),
-  deadLetters: freeing("dead-letters", deadLettersSource),
-  replay: freeing("replay-jobs", replaySource),
-  prune: freeing("prune-dead", pruneSource),
+  put: script("put-jobs", timeSource, jobsSource, putSource),
+  dueEndpoints: alsoWhenFull("due-endpoints", dueEndpointsSource),
+  lease: alsoWhenFull("lease-jobs", leaseSource),
+  renew: alsoWhenFull("renew-leases", renewSource),
+  settle: alsoWhenFull("settle-jobs", settleSource),
+  expire: alsoWhenFull("expire-jobs", expireSource),
+  pause: alsoWhenFull("pause-endpoint", pauseSource),
+  resume: alsoWhenFull("resume-endpoint", resumeSource),
+  figures: alsoWhenFull("queue-figures", figuresSource),
+  endpointLoads: alsoWhenFull("endpoint-loads", endpointLoadsSource),
+  deadLetters: alsoWhenFull("dead-letters", deadLetterSource, deadLettersSource),
+  replay: alsoWhenFull("replay-jobs", deadLetterSource, replaySource),
+  prune: alsoWhenFull("prune-dead", pruneSource),
 } as const;

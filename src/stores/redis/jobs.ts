@@ -4,7 +4,11 @@ import type { RedisConnection, Reply } from "./connection.ts";
 import { JOB_SCRIPTS } from "./job-scripts.ts";
 import type { Keys } from "./keys.ts";
 import type { Script } from "./script.ts";
+import { storedText } from "./stored-text.ts";
 import type { StoreTime } from "./time.ts";
+
+/** Bounds how long the server is busy with what became due at one moment. */
+export const WAKE_JOBS = 500;
 
 const BATCH_JOBS = 100;
 const BATCH_BYTES = 262_144;
@@ -19,7 +23,7 @@ export interface PutJob {
   /** Wall time from which its retry window counts at the earliest; undefined: now. */
   readonly waitsSinceMs: number | undefined;
   readonly json: string;
-  /** Undefined where it is in the JSON. */
+  /** Undefined where it is in the JSON. Where it is not, that is in one line. */
   readonly body: string | undefined;
 }
 
@@ -40,14 +44,14 @@ export class RedisJobs {
     return this.#keys.jobs("doorbell");
   }
 
-  key(name: string): string {
-    return this.#keys.jobs(name);
-  }
-
   /** Runs one of the queue's scripts; `args` come behind the time and the prefix. */
   run(script: Script, key: string, args: readonly string[]): Promise<Reply> {
     const head = [this.#time(), this.#keys.jobs("")];
     return this.#connection.run(script, [this.#keys.jobs(key)], [...head, ...args]);
+  }
+
+  async pause(endpointId: string, reason: string): Promise<void> {
+    await this.run(JOB_SCRIPTS.pause, "paused", [endpointId, reason]);
   }
 
   /** Those whose id the queue or the dead letters have are not added again. Answers which were added. */
@@ -74,7 +78,7 @@ export class RedisJobs {
       count++;
       bytes += job.json.length + (job.body?.length ?? 0);
       if (i < jobs.length - 1 && count < BATCH_JOBS && bytes < BATCH_BYTES) continue;
-      const reply = (await this.run(JOB_SCRIPTS.put, "number", args)) as readonly number[];
+      const reply = (await this.run(JOB_SCRIPTS.put, "ids", args)) as readonly number[];
       added.push(...reply.map((isNew) => isNew === 1));
       args = [];
       [count, bytes] = [0, 0];
@@ -86,6 +90,6 @@ export class RedisJobs {
 function argumentsOf(job: PutJob): string[] {
   const { id, endpointId, version, url, retryWindowMs, waitsSinceMs, json, body } = job;
   const since = waitsSinceMs === undefined ? "" : `${Math.round(waitsSinceMs)}`;
-  const beside = body === undefined ? ["", "0"] : [body, "1"];
-  return [id, endpointId, `${version}`, url, `${retryWindowMs}`, since, json, ...beside];
+  const text = storedText(json, body);
+  return [id, endpointId, `${version}`, url, `${retryWindowMs}`, since, text];
 }

@@ -13,6 +13,13 @@ export interface PlannedLease extends DueEndpoint {
   count: number;
 }
 
+export interface LeasePlan {
+  /** In the order of their last turns. */
+  readonly leases: readonly PlannedLease[];
+  /** So many jobs more were asked for, but those endpoints have no more, or no room for more. */
+  readonly missing: number;
+}
+
 /**
  * Hands out turns by what was known of the endpoints a moment ago, in one turn of the event loop: apps take turns, and the
  * endpoints of an app. Whose last turn came last stands at the end. `leased` is what an earlier attempt got.
@@ -21,9 +28,9 @@ export function planLease(
   due: readonly DueEndpoint[],
   request: LeaseRequest,
   leased: readonly LeasedJob[],
-): PlannedLease[] {
-  let left = request.max() - leased.length;
-  if (left <= 0) return [];
+): LeasePlan {
+  let missing = request.max() - leased.length;
+  if (missing <= 0) return { leases: [], missing: 0 };
   for (const { job } of leased) request.took(job.appId, endpointIdOf(job.appId, job.webhookId), 1);
   const apps = new Map<string, PlannedLease[]>();
   for (const endpoint of due) {
@@ -32,22 +39,21 @@ export function planLease(
     if (line === undefined) apps.set(endpoint.appId, [planned]);
     else line.push(planned);
   }
-  /** In the order of their last turns. */
   const served = new Set<PlannedLease>();
-  while (left > 0 && apps.size > 0) {
+  while (missing > 0 && apps.size > 0) {
     for (const [appId, line] of apps) {
-      if (left === 0) break;
+      if (missing === 0) break;
       const planned = takeTurn(line, request);
       if (planned === undefined) {
         apps.delete(appId);
         continue;
       }
-      left--;
+      missing--;
       served.delete(planned);
       served.add(planned);
     }
   }
-  return [...served];
+  return { leases: [...served], missing };
 }
 
 /** The first of the line that may have one more takes it, and goes to its end; those that may not leave it. */

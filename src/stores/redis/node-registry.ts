@@ -4,7 +4,9 @@ import type { RedisConnection, Reply } from "./connection.ts";
 import type { Keys } from "./keys.ts";
 import beatSource from "./lua/beat.lua" with { type: "text" };
 import dueCountsSource from "./lua/due-counts.lua" with { type: "text" };
+import enlistSource from "./lua/enlist.lua" with { type: "text" };
 import partSource from "./lua/part.lua" with { type: "text" };
+import presentSource from "./lua/present.lua" with { type: "text" };
 import timeSource from "./lua/time.lua" with { type: "text" };
 import { lateCountOperation } from "./operation.ts";
 import type { PartitionWriters } from "./partition-writers.ts";
@@ -14,6 +16,8 @@ import type { StoreTime } from "./time.ts";
 
 const BEAT = script("beat", timeSource, beatSource);
 const PART = script("part", partSource);
+const PRESENT = script("present", presentSource);
+const ENLIST = script("enlist", timeSource, enlistSource);
 const DUE_COUNTS = script("due-counts", timeSource, dueCountsSource);
 
 /** Signs of life in the time after which a node is dead. */
@@ -48,7 +52,7 @@ export interface RegistryFigures {
  *   new ──start──▶ beating ──leave──▶ gone
  *
  * With each sign of life it looks whether the store still has what this node wrote, and, together with the other nodes,
- * for counts that somebody was to tell who is gone.
+ * for what those left who are gone: counts that they were to tell, and whatever they hold without being on the list.
  */
 export class NodeRegistry {
   readonly #dependencies: RegistryDependencies;
@@ -121,7 +125,9 @@ export class NodeRegistry {
   async #doChores(): Promise<void> {
     try {
       await this.#dependencies.writers.verify();
-      await this.#tellOverdueCounts();
+      const partitions = this.#nextShare();
+      await this.#enlistPresent(partitions);
+      await this.#tellOverdueCounts(partitions);
     } catch (err) {
       this.#dependencies.log.debug({ err }, "could not look after the partitions");
     }
@@ -165,15 +171,30 @@ export class NodeRegistry {
     return (await this.#dependencies.connection.run(PART, this.#keys(), [nodeId, how])) === 1;
   }
 
-  /** Its share of the partitions: all nodes together look at each about once in an interval. */
-  async #tellOverdueCounts(): Promise<void> {
-    const { connection, keys, writers, time } = this.#dependencies;
-    const share = Math.ceil(keys.partitions / this.#nodes);
-    const partitions = Array.from(
-      { length: share },
-      (_, i) => (this.#nextPartition + i) % keys.partitions,
+  /** Of the partitions: all nodes together look at each about once in an interval. */
+  #nextShare(): readonly number[] {
+    const { partitions } = this.#dependencies.keys;
+    const share = Math.ceil(partitions / this.#nodes);
+    const next = Array.from({ length: share }, (_, i) => (this.#nextPartition + i) % partitions);
+    this.#nextPartition = (this.#nextPartition + share) % partitions;
+    return next;
+  }
+
+  async #enlistPresent(partitions: readonly number[]): Promise<void> {
+    const { connection, keys, time } = this.#dependencies;
+    const present = new Set<string>();
+    await Promise.all(
+      partitions.map(async (partition) => {
+        const nodeIds = await connection.run(PRESENT, [keys.in(partition, "nodes")], []);
+        for (const nodeId of nodeIds as readonly string[]) present.add(nodeId);
+      }),
     );
-    this.#nextPartition = (this.#nextPartition + share) % keys.partitions;
+    if (present.size === 0) return;
+    await connection.run(ENLIST, [keys.nodes("channels")], [time(), ...present]);
+  }
+
+  async #tellOverdueCounts(partitions: readonly number[]): Promise<void> {
+    const { connection, keys, writers, time } = this.#dependencies;
     await Promise.all(
       partitions.map(async (partition) => {
         const args = [time(), `${OVERDUE_MS}`, `${COUNTS_AT_A_TIME}`];

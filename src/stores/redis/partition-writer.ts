@@ -106,13 +106,15 @@ export class PartitionWriter {
 
   /** Looks whether the store still has what we wrote, unless there is something under way that will show it. */
   async verify(): Promise<void> {
-    if (this.#working !== undefined || !this.#isInside) return;
+    if (this.#working !== undefined || this.#number === 0) return;
     const { connection, nodeId } = this.#dependencies;
     const number = this.#number;
     const last = await connection.run(LAST_BATCH, [this.#nodesKey], [nodeId]);
-    if (this.#working !== undefined || this.#number !== number || last === `${number}`) return;
+    if (this.#working !== undefined || this.#number !== number) return;
+    if (this.#isInside && last === `${number}`) return;
     this.#isInside = false;
-    if (this.#said.isEmpty) return;
+    // A store that knows us may have something that we took back, and it has forgotten.
+    if (last === null && this.#said.isEmpty) return;
     this.#mustJoin = true;
     this.#workSoon();
   }
