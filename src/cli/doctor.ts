@@ -3,7 +3,7 @@ import { systemClock } from "../channels/ports/clock.ts";
 import { loadConfig, type LoadedConfig } from "../ops/config/load.ts";
 import { ConfigError } from "../ops/config/problem.ts";
 import type { RedisConfig } from "../ops/config/redis-config.ts";
-import { inspectRedis } from "../stores/redis/inspection.ts";
+import { inspectRedis } from "../stores/redis/client/inspection.ts";
 import { addressText } from "../stores/redis/settings.ts";
 import { inspectSqlite } from "../stores/sqlite/inspection.ts";
 import { addConfigFlags, configInputsFrom } from "./config-flags.ts";

@@ -149,7 +149,9 @@ describe("the files", () => {
   test("have kebab-case names", () => {
     expect(
       files
-        .filter(({ path }) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.d)?\.ts$/.test(path))
+        .filter(
+          ({ path }) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.d)?\.ts$/.test(path),
+        )
         .map(({ path }) => path),
     ).toEqual([]);
   });

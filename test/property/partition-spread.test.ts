@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { spread } from "../../src/stores/redis/partition-spread.ts";
+import { spread } from "../../src/stores/redis/packager/partition-spread.ts";
 
 const PACKAGERS = ["a", "b", "c", "d", "e", "f"];
 

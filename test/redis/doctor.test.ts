@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { systemClock } from "../../src/channels/ports/clock.ts";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
-import { RedisClient } from "../../src/stores/redis/redis-client.ts";
+import { RedisClient } from "../../src/stores/redis/client/redis-client.ts";
 import { openFormat } from "../../src/stores/redis/format.ts";
 import { RedisCluster } from "../support/redis-cluster.ts";
 import { RedisSentinels, PRIMARY_NAME } from "../support/redis-sentinels.ts";

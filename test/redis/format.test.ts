@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/channels/ports/clock.ts";
 import { FORMAT, openFormat } from "../../src/stores/redis/format.ts";
 import { Keys } from "../../src/stores/redis/keys.ts";
-import type { RedisClient } from "../../src/stores/redis/redis-client.ts";
+import type { RedisClient } from "../../src/stores/redis/client/redis-client.ts";
 import { RedisStore } from "../../src/stores/redis/store.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { redisSettings } from "../support/redis-settings.ts";

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/channels/ports/clock.ts";
-import { RedisBus } from "../../src/stores/redis/bus.ts";
+import { RedisBus } from "../../src/stores/redis/channels/bus.ts";
 import { Keys } from "../../src/stores/redis/keys.ts";
 import { MemberBelief, believedCount, believedOnline } from "../support/beliefs.ts";
 import { RedisServer } from "../support/redis-server.ts";

@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { systemClock } from "../../src/channels/ports/clock.ts";
 import { Packager } from "../../src/packager/packager.ts";
 import type { WebhookEvent } from "../../src/protocol/webhook-event.ts";
-import { RedisEventLog } from "../../src/stores/redis/event-log.ts";
+import { RedisEventLog } from "../../src/stores/redis/packager/event-log.ts";
 import { Keys } from "../../src/stores/redis/keys.ts";
-import type { RedisClient } from "../../src/stores/redis/redis-client.ts";
+import type { RedisClient } from "../../src/stores/redis/client/redis-client.ts";
 import { serverTime } from "../../src/stores/redis/time.ts";
 import {
   bodyOf,

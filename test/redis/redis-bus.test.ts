@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { FrameMessage } from "../../src/channels/ports/bus.ts";
-import { RedisBus } from "../../src/stores/redis/bus.ts";
+import { RedisBus } from "../../src/stores/redis/channels/bus.ts";
 import { Keys } from "../../src/stores/redis/keys.ts";
 import { describeBus } from "../conformance/bus.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { redisSettings } from "../support/redis-settings.ts";
 import { connect } from "./support/connect.ts";
 import { MarkedConnection } from "./support/marked-connection.ts";
+import { onEachStore } from "./support/on-each-store.ts";
 
 let server: RedisServer;
 beforeAll(async () => {
@@ -16,24 +17,26 @@ afterAll(() => server.close());
 
 let made = 0;
 
-describeBus("RedisBus", async (count) => {
-  const keys = new Keys(`bus${++made}`, 4);
-  const connections = await Promise.all(
-    Array.from(
-      { length: count },
-      async () => new MarkedConnection(await connect(redisSettings(server.port)), keys),
-    ),
-  );
-  return {
-    nodes: connections.map((connection) => new RedisBus(connection, keys)),
-    async settle() {
-      for (const connection of connections) await connection.allHeard();
-    },
-    async close() {
-      for (const connection of connections) await connection.close();
-    },
-  };
-});
+onEachStore((kind, settings) =>
+  describeBus(`RedisBus on ${kind}`, async (count) => {
+    const keys = new Keys(`bus${++made}`, 4);
+    const connections = await Promise.all(
+      Array.from(
+        { length: count },
+        async () => new MarkedConnection(await connect(settings()), keys),
+      ),
+    );
+    return {
+      nodes: connections.map((connection) => new RedisBus(connection, keys)),
+      async settle() {
+        for (const connection of connections) await connection.allHeard();
+      },
+      async close() {
+        for (const connection of connections) await connection.close();
+      },
+    };
+  }),
+);
 
 describe("RedisBus", () => {
   async function start(): Promise<{

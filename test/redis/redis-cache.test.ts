@@ -1,4 +1,4 @@
-import { RedisCache } from "../../src/stores/redis/cache.ts";
+import { RedisCache } from "../../src/stores/redis/channels/cache.ts";
 import { Keys } from "../../src/stores/redis/keys.ts";
 import { describeCache } from "../conformance/cache.ts";
 import { connect } from "./support/connect.ts";

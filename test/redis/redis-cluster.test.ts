@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Reply } from "../../src/stores/redis/connection.ts";
 import { script } from "../../src/stores/redis/script.ts";
 import type { RedisSettings } from "../../src/stores/redis/settings.ts";
-import { slotOf } from "../../src/stores/redis/slot.ts";
+import { slotOf } from "../../src/stores/redis/client/slot.ts";
 import { RedisCluster, until } from "../support/redis-cluster.ts";
 import { at, redisSettings } from "../support/redis-settings.ts";
 import {

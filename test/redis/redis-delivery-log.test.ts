@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Attempt } from "../../src/sender/ports/delivery-log.ts";
 import { RedisFault, type RedisConnection, type Reply } from "../../src/stores/redis/connection.ts";
-import { RedisDeliveryLog } from "../../src/stores/redis/delivery-log.ts";
+import { RedisDeliveryLog } from "../../src/stores/redis/sender/delivery-log.ts";
 import { Keys } from "../../src/stores/redis/keys.ts";
 import { describeDeliveryLog } from "../conformance/delivery-log.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { redisSettings } from "../support/redis-settings.ts";
 import { connect } from "./support/connect.ts";
+import { onEachStore } from "./support/on-each-store.ts";
 import { redisJobStore } from "./support/redis-job-store.ts";
 
 let server: RedisServer;
@@ -16,9 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-describeDeliveryLog(
-  "RedisDeliveryLog",
-  redisJobStore(() => server.port),
+onEachStore((kind, settings) =>
+  describeDeliveryLog(`RedisDeliveryLog on ${kind}`, redisJobStore(settings)),
 );
 
 describe("RedisDeliveryLog without its store", () => {

@@ -1,6 +1,6 @@
 import { NO_JOURNAL, type Journal } from "../../src/channels/ports/journal.ts";
 import type { Job } from "../../src/protocol/job.ts";
-import { OWNER_TIMEOUT_MS, RedisEventLog } from "../../src/stores/redis/event-log.ts";
+import { OWNER_TIMEOUT_MS, RedisEventLog } from "../../src/stores/redis/packager/event-log.ts";
 import { Keys } from "../../src/stores/redis/keys.ts";
 
 import { describeEventLog, type LogHandles } from "../conformance/event-log.ts";

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../src/channels/ports/clock.ts";
 import { RedisFault } from "../../src/stores/redis/connection.ts";
-import { RedisDeliveryLog } from "../../src/stores/redis/delivery-log.ts";
-import { RedisJobDesk } from "../../src/stores/redis/job-desk.ts";
-import { RedisJobQueue } from "../../src/stores/redis/job-queue.ts";
-import { RedisJobs } from "../../src/stores/redis/jobs.ts";
+import { RedisDeliveryLog } from "../../src/stores/redis/sender/delivery-log.ts";
+import { RedisJobDesk } from "../../src/stores/redis/sender/job-desk.ts";
+import { RedisJobQueue } from "../../src/stores/redis/sender/job-queue.ts";
+import { RedisJobs } from "../../src/stores/redis/sender/jobs.ts";
 import { Keys } from "../../src/stores/redis/keys.ts";
-import type { RedisClient } from "../../src/stores/redis/redis-client.ts";
+import type { RedisClient } from "../../src/stores/redis/client/redis-client.ts";
 import { serverTime } from "../../src/stores/redis/time.ts";
 import { leaseFrom, testJob } from "../conformance/job-store.ts";
 import { RedisServer } from "../support/redis-server.ts";

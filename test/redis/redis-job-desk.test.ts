@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { RedisConnection, Reply } from "../../src/stores/redis/connection.ts";
-import { RedisJobDesk } from "../../src/stores/redis/job-desk.ts";
-import { RedisJobQueue } from "../../src/stores/redis/job-queue.ts";
-import { RedisJobs } from "../../src/stores/redis/jobs.ts";
+import { RedisJobDesk } from "../../src/stores/redis/sender/job-desk.ts";
+import { RedisJobQueue } from "../../src/stores/redis/sender/job-queue.ts";
+import { RedisJobs } from "../../src/stores/redis/sender/jobs.ts";
 import { Keys } from "../../src/stores/redis/keys.ts";
 import { serverTime } from "../../src/stores/redis/time.ts";
 import { systemClock } from "../../src/channels/ports/clock.ts";
@@ -12,6 +12,7 @@ import { FakeClock } from "../support/fake-clock.ts";
 import { RedisServer } from "../support/redis-server.ts";
 import { redisSettings } from "../support/redis-settings.ts";
 import { connect } from "./support/connect.ts";
+import { onEachStore } from "./support/on-each-store.ts";
 import { redisJobStore } from "./support/redis-job-store.ts";
 
 let server: RedisServer;
@@ -20,9 +21,8 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-describeJobDesk(
-  "RedisJobDesk",
-  redisJobStore(() => server.port),
+onEachStore((kind, settings) =>
+  describeJobDesk(`RedisJobDesk on ${kind}`, redisJobStore(settings)),
 );
 
 describe("RedisJobDesk", () => {

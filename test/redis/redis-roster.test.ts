@@ -1,5 +1,5 @@
 import type { BusMessage } from "../../src/channels/ports/bus.ts";
-import { decode } from "../../src/stores/redis/bus-message.ts";
+import { decode } from "../../src/stores/redis/channels/bus-message.ts";
 import type { RedisSubscriber } from "../../src/stores/redis/connection.ts";
 import { Keys } from "../../src/stores/redis/keys.ts";
 import { describeRoster } from "../conformance/roster.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { RedisConnection } from "../../src/stores/redis/connection.ts";
-import { JOB_SCRIPTS } from "../../src/stores/redis/job-scripts.ts";
+import { JOB_SCRIPTS } from "../../src/stores/redis/sender/job-scripts.ts";
 import { connectPlainly, startRedis } from "../support/plain-redis.ts";
 import { ComparingConnection } from "./support/comparing-connection.ts";
 import { StepByStep, type Step } from "./support/step-by-step.ts";
@@ -19,9 +19,16 @@ afterAll(async () => {
 
 /** Parts of other scripts, and those that simulated-jobs.test.ts compares. */
 const ELSEWHERE = new Set([
-  ...["append-jobs", "dead-letter", "fence", "jobs", "time"],
+  "append-jobs",
+  "dead-letter",
+  "fence",
+  "jobs",
+  "time",
   ...Object.values(JOB_SCRIPTS).map(({ name }) => name),
-  ...["record-attempts", "read-attempts", "sum-attempts", "prune-attempts"],
+  "record-attempts",
+  "read-attempts",
+  "sum-attempts",
+  "prune-attempts",
 ]);
 const app = fc.constantFrom("1", "2");
 const node = fc.constantFrom(0, 1, 2);

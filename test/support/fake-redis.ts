@@ -1,5 +1,9 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { ErrorReply, ReplyParser, type ParsedReply } from "../../src/stores/redis/reply-parser.ts";
+import {
+  ErrorReply,
+  ReplyParser,
+  type ParsedReply,
+} from "../../src/stores/redis/client/reply-parser.ts";
 
 /** What a server answers: nothing, ever, where it is undefined. Several replies stand behind each other. */
 export type Answer = string | undefined;

@@ -1,4 +1,4 @@
-import type { ServerFacts } from "../../stores/redis/inspection.ts";
+import type { ServerFacts } from "../../stores/redis/client/inspection.ts";
 import { finding, type Finding } from "./finding.ts";
 
 const OWED = "events that no webhook was made of yet, queued webhooks, dead letters";

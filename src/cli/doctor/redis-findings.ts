@@ -1,6 +1,6 @@
 import type { RedisFault } from "../../stores/redis/connection.ts";
 import { FORMAT } from "../../stores/redis/format.ts";
-import type { RedisFacts, ServerFacts } from "../../stores/redis/inspection.ts";
+import type { RedisFacts, ServerFacts } from "../../stores/redis/client/inspection.ts";
 import type { RedisPlace } from "../../stores/redis/settings.ts";
 import { finding, type Finding } from "./finding.ts";
 import { durabilityFindings } from "./redis-durability.ts";

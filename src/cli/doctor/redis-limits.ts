@@ -1,4 +1,4 @@
-import type { ServerFacts } from "../../stores/redis/inspection.ts";
+import type { ServerFacts } from "../../stores/redis/client/inspection.ts";
 import { finding, type Finding } from "./finding.ts";
 
 const MIB = 1_048_576;

@@ -1,6 +1,6 @@
 import { afterEach } from "bun:test";
 import type { RedisFault, RedisSubscriber, Reply } from "../../../src/stores/redis/connection.ts";
-import type { RedisClient } from "../../../src/stores/redis/redis-client.ts";
+import type { RedisClient } from "../../../src/stores/redis/client/redis-client.ts";
 import { script } from "../../../src/stores/redis/script.ts";
 import type { RedisSettings } from "../../../src/stores/redis/settings.ts";
 import { until } from "../../support/redis-cluster.ts";

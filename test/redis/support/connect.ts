@@ -1,5 +1,5 @@
 import { systemClock } from "../../../src/channels/ports/clock.ts";
-import { RedisClient } from "../../../src/stores/redis/redis-client.ts";
+import { RedisClient } from "../../../src/stores/redis/client/redis-client.ts";
 import type { RedisSettings } from "../../../src/stores/redis/settings.ts";
 import { recorder, type LogEntry } from "../../support/ring.ts";
 

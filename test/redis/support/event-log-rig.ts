@@ -2,7 +2,7 @@ import type { Ownership } from "../../../src/packager/ports/event-log.ts";
 import { JOB_VERSION, type Job } from "../../../src/protocol/job.ts";
 import type { WebhookEvent } from "../../../src/protocol/webhook-event.ts";
 import type { RedisConnection, Reply } from "../../../src/stores/redis/connection.ts";
-import { RedisEventLog } from "../../../src/stores/redis/event-log.ts";
+import { RedisEventLog } from "../../../src/stores/redis/packager/event-log.ts";
 import { Keys } from "../../../src/stores/redis/keys.ts";
 import { script } from "../../../src/stores/redis/script.ts";
 import { FakeClock } from "../../support/fake-clock.ts";

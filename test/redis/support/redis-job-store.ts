@@ -1,19 +1,19 @@
 import { endpointIdOf } from "../../../src/protocol/webhook.ts";
-import { RedisDeliveryLog } from "../../../src/stores/redis/delivery-log.ts";
-import { RedisJobDesk } from "../../../src/stores/redis/job-desk.ts";
-import { RedisJobQueue } from "../../../src/stores/redis/job-queue.ts";
-import { RedisJobs } from "../../../src/stores/redis/jobs.ts";
+import { RedisDeliveryLog } from "../../../src/stores/redis/sender/delivery-log.ts";
+import { RedisJobDesk } from "../../../src/stores/redis/sender/job-desk.ts";
+import { RedisJobQueue } from "../../../src/stores/redis/sender/job-queue.ts";
+import { RedisJobs } from "../../../src/stores/redis/sender/jobs.ts";
+import type { RedisSettings } from "../../../src/stores/redis/settings.ts";
 import { Keys } from "../../../src/stores/redis/keys.ts";
 import type { Clock } from "../../../src/sender/ports/clock.ts";
 import type { JobStoreEngine, JobStoreHandles } from "../../conformance/job-store.ts";
-import { redisSettings } from "../../support/redis-settings.ts";
 import { connect } from "./connect.ts";
 import { MarkedConnection } from "./marked-connection.ts";
 
 let made = 0;
 
 /** Every store is a prefix of its own on the server. */
-export function redisJobStore(portOf: () => number): JobStoreEngine {
+export function redisJobStore(settings: () => RedisSettings): JobStoreEngine {
   return {
     latenessMs: 0,
     async make({ clock }) {
@@ -21,7 +21,7 @@ export function redisJobStore(portOf: () => number): JobStoreEngine {
       const connections: MarkedConnection[] = [];
       const logs: RedisDeliveryLog[] = [];
       async function open(own: Clock): Promise<JobStoreHandles & { readonly jobs: RedisJobs }> {
-        const connection = new MarkedConnection(await connect(redisSettings(portOf())), keys);
+        const connection = new MarkedConnection(await connect(settings()), keys);
         connections.push(connection);
         const jobs = new RedisJobs(connection, keys, () => `${own.now()}`);
         const log = new RedisDeliveryLog(connection, keys, own);

@@ -1,11 +1,11 @@
 import type { Clock } from "../../../src/channels/ports/clock.ts";
-import { RedisEventRecorder } from "../../../src/stores/redis/event-recorder.ts";
+import { RedisEventRecorder } from "../../../src/stores/redis/channels/event-recorder.ts";
 import type { RedisConnection, Reply } from "../../../src/stores/redis/connection.ts";
 import type { Keys } from "../../../src/stores/redis/keys.ts";
-import { NodeRegistry } from "../../../src/stores/redis/node-registry.ts";
-import { PartitionWriters } from "../../../src/stores/redis/partition-writers.ts";
-import { Reaper } from "../../../src/stores/redis/reaper.ts";
-import { RedisRoster } from "../../../src/stores/redis/roster.ts";
+import { NodeRegistry } from "../../../src/stores/redis/channels/node-registry.ts";
+import { PartitionWriters } from "../../../src/stores/redis/channels/partition-writers.ts";
+import { Reaper } from "../../../src/stores/redis/channels/reaper.ts";
+import { RedisRoster } from "../../../src/stores/redis/channels/roster.ts";
 import { script } from "../../../src/stores/redis/script.ts";
 import type { WebhookEvent } from "../../../src/protocol/webhook-event.ts";
 import { recorder } from "../../support/ring.ts";

@@ -1,7 +1,7 @@
 import type { ChannelHolding } from "../../../src/channels/ports/roster.ts";
 import type { Ownership } from "../../../src/packager/ports/event-log.ts";
-import { RedisCache } from "../../../src/stores/redis/cache.ts";
-import { RedisEventLog } from "../../../src/stores/redis/event-log.ts";
+import { RedisCache } from "../../../src/stores/redis/channels/cache.ts";
+import { RedisEventLog } from "../../../src/stores/redis/packager/event-log.ts";
 import { openFormat } from "../../../src/stores/redis/format.ts";
 import type { Keys } from "../../../src/stores/redis/keys.ts";
 import { testJob } from "../../conformance/job-store.ts";
@@ -162,14 +162,19 @@ async function settleSome(log: RedisEventLog, ownership: Ownership): Promise<voi
   await log.settle(ownership, { jobs: many, settled: [second.id], handled: [] });
 }
 
-function holdingOf({ node: _, user, connections, ...rest }: HoldingStep): ChannelHolding {
+function holdingOf({ user, connections, ...step }: HoldingStep): ChannelHolding {
+  const { appId, channel, subscribers, announceCount, record } = step;
   return {
-    ...rest,
+    appId,
+    channel,
+    subscribers,
+    announceCount,
+    record,
     causeSocketId: "1.1",
-    member: rest.channel.startsWith("presence-")
+    member: channel.startsWith("presence-")
       ? {
           member: { userId: user, infoJson: '{"name":"Zoë"}' },
-          connections: rest.subscribers === 0 ? 0 : connections,
+          connections: subscribers === 0 ? 0 : connections,
           maxMembers: 2,
         }
       : undefined,

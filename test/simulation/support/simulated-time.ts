@@ -3,6 +3,8 @@ import type { Random } from "./random.ts";
 
 /** Times are whole multiples of this, so that they add up exactly: nobody is woken a hair too early, for ever. */
 const TICKS_PER_MS = 1_024;
+/** Ranks of what has an order are below those that are drawn. */
+const IN_ORDER = 2 ** 52;
 
 interface Planned {
   readonly atMs: number;
@@ -21,6 +23,7 @@ export class SimulatedTime {
   /** A heap: the next event first. */
   readonly #planned: Planned[] = [];
   #nowMs = 0;
+  #ordered = 0;
 
   constructor(random: Random) {
     this.#random = random;
@@ -37,7 +40,7 @@ export class SimulatedTime {
 
   /** Among those of one moment in the order of these calls, and before those of `in`. */
   atInOrder(atMs: number, happen: () => void): () => void {
-    return this.#plan(Math.max(atMs, this.#nowMs), -1, happen);
+    return this.#plan(Math.max(atMs, this.#nowMs), ++this.#ordered - IN_ORDER, happen);
   }
 
   /** Lets time pass. `isOver` is asked after each event. */
@@ -59,7 +62,7 @@ export class SimulatedTime {
   #plan(atMs: number, rank: number, happen: () => void): () => void {
     const planned = {
       atMs: Math.ceil(atMs * TICKS_PER_MS) / TICKS_PER_MS,
-      rank: rank < 0 ? ++this.#ordered - 2 ** 52 : rank,
+      rank,
       happen,
       isCancelled: false,
     };
@@ -68,8 +71,6 @@ export class SimulatedTime {
       planned.isCancelled = true;
     };
   }
-
-  #ordered = 0;
 
   #insert(planned: Planned): void {
     const heap = this.#planned;

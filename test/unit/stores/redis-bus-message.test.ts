@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { BusMessage, FrameMessage } from "../../../src/channels/ports/bus.ts";
-import { decode, encode } from "../../../src/stores/redis/bus-message.ts";
+import { decode, encode } from "../../../src/stores/redis/channels/bus-message.ts";
 
 const FRAME: FrameMessage = {
   kind: "frame",

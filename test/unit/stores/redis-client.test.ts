@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { systemClock } from "../../../src/channels/ports/clock.ts";
 import { RedisFault, type RedisFaultKind } from "../../../src/stores/redis/connection.ts";
-import { RedisClient } from "../../../src/stores/redis/redis-client.ts";
+import { RedisClient } from "../../../src/stores/redis/client/redis-client.ts";
 import { script } from "../../../src/stores/redis/script.ts";
 import type { RedisSettings } from "../../../src/stores/redis/settings.ts";
 import {

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import { COMMANDS_ON_KEYS, OTHER_COMMANDS } from "../../../src/stores/redis/command-rights.ts";
+import {
+  COMMANDS_ON_KEYS,
+  OTHER_COMMANDS,
+} from "../../../src/stores/redis/client/command-rights.ts";
 
 const FOLDER = "src/stores/redis/lua";
 

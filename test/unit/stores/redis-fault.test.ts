@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { backOffMs } from "../../../src/stores/redis/back-off.ts";
+import { backOffMs } from "../../../src/stores/redis/client/back-off.ts";
 import { RedisFault, type RedisFaultKind } from "../../../src/stores/redis/connection.ts";
-import { faultOf, faultOfReply, movedTo } from "../../../src/stores/redis/fault.ts";
+import { faultOf, faultOfReply, movedTo } from "../../../src/stores/redis/client/fault.ts";
 
 const SAID: readonly (readonly [string, RedisFaultKind])[] = [
   ["LOADING Redis is loading the dataset in memory", "not-ready"],

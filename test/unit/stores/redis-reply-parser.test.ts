@@ -4,7 +4,7 @@ import {
   ErrorReply,
   ReplyParser,
   type ParsedReply,
-} from "../../../src/stores/redis/reply-parser.ts";
+} from "../../../src/stores/redis/client/reply-parser.ts";
 import type { Reply } from "../../../src/stores/redis/connection.ts";
 
 function encoded(reply: Reply): string {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { SlotMap } from "../../../src/stores/redis/slot-map.ts";
-import { slotOf, SlotTable } from "../../../src/stores/redis/slot.ts";
+import { SlotMap } from "../../../src/stores/redis/client/slot-map.ts";
+import { slotOf, SlotTable } from "../../../src/stores/redis/client/slot.ts";
 
 // As CLUSTER KEYSLOT answers them.
 const SLOTS: readonly (readonly [string, number])[] = [

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { systemClock, type Clock } from "../../../src/channels/ports/clock.ts";
 import type { RedisSubscriber } from "../../../src/stores/redis/connection.ts";
-import { RedisClient } from "../../../src/stores/redis/redis-client.ts";
+import { RedisClient } from "../../../src/stores/redis/client/redis-client.ts";
 import type { RedisSettings } from "../../../src/stores/redis/settings.ts";
-import { slotOf } from "../../../src/stores/redis/slot.ts";
+import { slotOf } from "../../../src/stores/redis/client/slot.ts";
 import {
   bulk,
   error,

@@ -39,7 +39,7 @@ export class SimulatedConnection implements RedisConnection {
     const redis = this.#redis;
     const process = this.#process;
     const reply = this.#call(() => replyOf(redis.execute(process, script, keys, args)));
-    redis.sent(process, script);
+    redis.ambushes.spring(process, script, "sent");
     return reply;
   }
 

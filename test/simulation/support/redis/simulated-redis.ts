@@ -6,6 +6,7 @@ import type { Script } from "../../../../src/stores/redis/script.ts";
 import type { Random } from "../random.ts";
 import { wallUs, type SimulatedProcess } from "../simulated-process.ts";
 import type { SimulatedTime } from "../simulated-time.ts";
+import { Ambushes } from "./ambushes.ts";
 import { fromBytes, toBytes } from "./bytes.ts";
 import type { Keyspace } from "./keyspace.ts";
 import type { RawReply } from "./reply.ts";
@@ -33,13 +34,6 @@ export interface Witness {
   fault(error: unknown): void;
 }
 
-interface Ambush {
-  readonly script: string;
-  /** It is on its way; or it was done, and the answer is not on its way yet. */
-  readonly moment: "sent" | "done";
-  readonly happen: () => void;
-}
-
 interface Ear {
   readonly link: SimulatedLink;
   hear(channel: string, message: string, place: number): void;
@@ -65,8 +59,7 @@ export class SimulatedRedis {
   readonly #ears = new Map<string, Set<Ear>>();
   readonly #links = new Map<SimulatedProcess, Set<SimulatedLink>>();
   readonly #cutOff = new Set<SimulatedProcess>();
-  readonly #used = new Map<SimulatedProcess, Set<string>>();
-  readonly #ambushes = new Map<SimulatedProcess, Ambush>();
+  readonly ambushes: Ambushes;
   #state: "up" | "standing still" | "down" = "up";
   #waiting: (() => void)[] = [];
   #replica: Keyspace | undefined;
@@ -79,6 +72,7 @@ export class SimulatedRedis {
     sabotage: (script: Script) => Script,
   ) {
     this.#sabotage = sabotage;
+    this.ambushes = new Ambushes(random);
     this.time = time;
     this.random = random;
     this.#witness = witness;
@@ -118,14 +112,6 @@ export class SimulatedRedis {
     return link;
   }
 
-  /** The process has sent the call. */
-  sent(process: SimulatedProcess, script: Script): void {
-    const used = this.#used.get(process) ?? new Set();
-    used.add(script.name);
-    this.#used.set(process, used);
-    this.#spring(process, script, "sent");
-  }
-
   /** At the server, now. */
   execute(
     process: SimulatedProcess,
@@ -138,7 +124,7 @@ export class SimulatedRedis {
       this.#witness.before(script, keys, args, db);
       const reply = this.server.run(this.#sabotage(script), keys, args);
       this.#witness.after(script, keys, args, reply, db);
-      this.#spring(process, script, "done");
+      this.ambushes.spring(process, script, "done");
       return reply;
     } catch (error) {
       this.#witness.fault(error);
@@ -174,21 +160,6 @@ export class SimulatedRedis {
 
   breakLinks(process: SimulatedProcess): void {
     for (const link of this.#links.get(process) ?? []) link.break("unreachable", "some");
-  }
-
-  /** Something happens to the process around the next call of a script that it has used before: rare ones as often. */
-  ambush(
-    process: SimulatedProcess,
-    moment: Ambush["moment"],
-    happen: () => void,
-  ): string | undefined {
-    const script = this.random.pick([...(this.#used.get(process) ?? [])]);
-    if (script !== undefined) this.#ambushes.set(process, { script, moment, happen });
-    return script;
-  }
-
-  forgetAmbushes(): void {
-    this.#ambushes.clear();
   }
 
   /** Everything that is under way from the process arrives, and much later. */
@@ -246,13 +217,6 @@ export class SimulatedRedis {
   /** Somebody sets the server's clock. */
   setSkew(skewMs: number): void {
     this.#skewMs = skewMs;
-  }
-
-  #spring(process: SimulatedProcess, { name }: Script, moment: Ambush["moment"]): void {
-    const ambush = this.#ambushes.get(process);
-    if (ambush?.script !== name || ambush.moment !== moment) return;
-    this.#ambushes.delete(process);
-    ambush.happen();
   }
 
   #goDown(downMs: number): void {

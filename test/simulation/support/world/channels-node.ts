@@ -1,11 +1,11 @@
 import type { ChannelHolding } from "../../../../src/channels/ports/roster.ts";
-import { RedisBus } from "../../../../src/stores/redis/bus.ts";
-import { RedisEventRecorder } from "../../../../src/stores/redis/event-recorder.ts";
+import { RedisBus } from "../../../../src/stores/redis/channels/bus.ts";
+import { RedisEventRecorder } from "../../../../src/stores/redis/channels/event-recorder.ts";
 import type { Keys } from "../../../../src/stores/redis/keys.ts";
-import { NodeRegistry } from "../../../../src/stores/redis/node-registry.ts";
-import { PartitionWriters } from "../../../../src/stores/redis/partition-writers.ts";
-import { Reaper } from "../../../../src/stores/redis/reaper.ts";
-import { RedisRoster } from "../../../../src/stores/redis/roster.ts";
+import { NodeRegistry } from "../../../../src/stores/redis/channels/node-registry.ts";
+import { PartitionWriters } from "../../../../src/stores/redis/channels/partition-writers.ts";
+import { Reaper } from "../../../../src/stores/redis/channels/reaper.ts";
+import { RedisRoster } from "../../../../src/stores/redis/channels/roster.ts";
 import { serverTime } from "../../../../src/stores/redis/time.ts";
 import type { SimulatedProcess } from "../simulated-process.ts";
 import type { SimulatedRedis } from "../redis/simulated-redis.ts";

@@ -50,7 +50,7 @@ export const FAULTS: readonly Happening[] = [
     (world) => {
       const process = aProcess(world);
       const held =
-        process && world.redis.ambush(process, "sent", () => world.redis.holdUp(process));
+        process && world.redis.ambushes.lay(process, "sent", () => world.redis.holdUp(process));
       return held && `the next ${held} of ${process?.name} is held up`;
     },
   ],
@@ -145,7 +145,7 @@ function atOnceOrAmbushed(
   what: string,
   happen: () => void,
 ): string {
-  const script = random.chance(0.6) ? redis.ambush(process, "done", happen) : undefined;
+  const script = random.chance(0.6) ? redis.ambushes.lay(process, "done", happen) : undefined;
   if (script !== undefined) return `${what} when it has called ${script}`;
   happen();
   return what;

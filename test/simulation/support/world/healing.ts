@@ -25,7 +25,7 @@ export function heal(world: World, losesData: boolean): void {
 
 function endFaults(world: World): void {
   const { redis } = world;
-  redis.forgetAmbushes();
+  redis.ambushes.forget();
   for (const process of world.processes) {
     redis.rejoin(process);
     process.resume();

@@ -1,7 +1,7 @@
 import { Packager } from "../../../../src/packager/packager.ts";
 import type { App } from "../../../../src/protocol/app.ts";
-import { RedisEventLog } from "../../../../src/stores/redis/event-log.ts";
-import { RedisJobs } from "../../../../src/stores/redis/jobs.ts";
+import { RedisEventLog } from "../../../../src/stores/redis/packager/event-log.ts";
+import { RedisJobs } from "../../../../src/stores/redis/sender/jobs.ts";
 import type { Keys } from "../../../../src/stores/redis/keys.ts";
 import { serverTime } from "../../../../src/stores/redis/time.ts";
 import type { SimulatedProcess } from "../simulated-process.ts";

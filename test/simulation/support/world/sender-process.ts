@@ -1,7 +1,7 @@
 import type { Job } from "../../../../src/protocol/job.ts";
 import type { JobOutcome, LeasedJob } from "../../../../src/sender/ports/job-queue.ts";
-import { RedisJobQueue } from "../../../../src/stores/redis/job-queue.ts";
-import { RedisJobs } from "../../../../src/stores/redis/jobs.ts";
+import { RedisJobQueue } from "../../../../src/stores/redis/sender/job-queue.ts";
+import { RedisJobs } from "../../../../src/stores/redis/sender/jobs.ts";
 import type { Keys } from "../../../../src/stores/redis/keys.ts";
 import { serverTime } from "../../../../src/stores/redis/time.ts";
 import type { Random } from "../random.ts";

@@ -1,4 +1,4 @@
-import type { RedisFacts, ServerFacts } from "../../../../src/stores/redis/inspection.ts";
+import type { RedisFacts, ServerFacts } from "../../../../src/stores/redis/client/inspection.ts";
 import type { Finding, Verdict } from "../../../../src/cli/doctor/finding.ts";
 
 const INFO = {
