@@ -31,6 +31,7 @@ const RUNNERS = {
   fuzz: inBun,
   simulation: inBun,
   redis: inBun,
+  nodes: inNode,
   e2e: inNode,
   browser: inNode,
   soak: inNode,
@@ -38,7 +39,7 @@ const RUNNERS = {
 };
 const SETS = {
   fast: ["unit", "property", "conformance", "architecture", "fuzz", "simulation", "e2e"],
-  all: ["redis", "browser", "soak", "crash"],
+  all: ["redis", "nodes", "browser", "soak", "crash"],
 };
 
 const [wanted = "fast", ...parts] = process.argv.slice(2);

@@ -12,7 +12,15 @@ import { troubled, type Trouble } from "./support/troubled-connection.ts";
 const APP = "1";
 const NODE_TIMEOUT_MS = 60_000;
 const FLUSH = script("flush", "return redis.call('FLUSHALL')");
-const KEYS_LEFT = script("keys-left", "return redis.call('KEYS', ARGV[1])");
+/** But those that go by themselves. */
+const KEYS_LEFT = script(
+  "keys-left",
+  `local left = {}
+   for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+     if redis.call('PTTL', key) < 0 then table.insert(left, key) end
+   end
+   return left`,
+);
 const SNAPSHOT = script("snapshot", "return redis.call('HGET', KEYS[1], ARGV[1])");
 const ROLL_BACK = script("roll-back", "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])");
 

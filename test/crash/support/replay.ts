@@ -20,7 +20,8 @@ interface Entry {
 export function replay(appId: string, calls: readonly Call[]): Told {
   const faults: string[] = [];
   const firsts = new Map<string, Call>();
-  const idOf = new Map<number, string>();
+  /** By sequence and channel: in another partition the same number may stand for another event. */
+  const idOf = new Map<string, string>();
   const entries: Entry[] = [];
   for (const call of calls) {
     const { id, body, headers, events } = call;
@@ -33,15 +34,16 @@ export function replay(appId: string, calls: readonly Call[]): Told {
     }
     firsts.set(id, call);
     let lastSequence = 0;
-    for (const [place, text] of places.split(",").entries()) {
+    for (const [i, text] of places.split(",").entries()) {
       const sequence = Number(text);
-      const event = events[place];
+      const event = events[i];
       if (event === undefined) continue;
       if (sequence <= lastSequence) faults.push(`${id} is not in order: ${places}`);
       lastSequence = sequence;
-      const other = idOf.get(sequence);
-      if (other !== undefined) faults.push(`event ${sequence} came under ${other} and ${id}`);
-      idOf.set(sequence, id);
+      const place = `${sequence} ${event.channel}`;
+      const other = idOf.get(place);
+      if (other !== undefined) faults.push(`event ${place} came under ${other} and ${id}`);
+      idOf.set(place, id);
       entries.push({ sequence, event });
     }
   }

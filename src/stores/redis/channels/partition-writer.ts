@@ -41,9 +41,11 @@ interface Write {
 }
 
 interface Batch {
-  readonly writes: readonly Write[];
+  writes: readonly Write[];
   /** Undefined until it is sent, and after a time at which the store knew nothing of us. */
   number: number | undefined;
+  /** The number under which it was sent last: it may have been applied before the store forgot us. */
+  sentAs: number;
 }
 
 /**
@@ -160,13 +162,14 @@ export class PartitionWriter {
   #nextBatch(): Batch {
     if (this.#batch === undefined) {
       const writes = this.#waiting.splice(0, BATCH_OPERATIONS);
-      this.#batch = { writes, number: undefined };
+      this.#batch = { writes, number: undefined, sentAs: 0 };
     }
     return this.#batch;
   }
 
   async #send(batch: Batch): Promise<void> {
     batch.number ??= ++this.#number;
+    batch.sentAs = batch.number;
     const operations = batch.writes.map(({ operation }) => operation);
     const replies = await this.#run(batch.number, operations);
     if (this.#isClosed) return;
@@ -186,7 +189,13 @@ export class PartitionWriter {
 
   async #join(): Promise<void> {
     const { connection, keys, nodeId } = this.#dependencies;
-    await connection.run(JOIN, [this.#nodesKey], [nodeId, `${this.#number}`]);
+    const lastKey = keys.in(this.#partition, `last:${nodeId}`);
+    const applied = await connection.run(
+      JOIN,
+      [this.#nodesKey, lastKey],
+      [nodeId, `${this.#number}`],
+    );
+    this.#leaveOutRecorded(Number(applied));
     const inventory = await readInventory(connection, keys, this.#partition, nodeId);
     const operations = differences(this.#said, inventory);
     for (let i = 0; i < operations.length; i += BATCH_OPERATIONS) {
@@ -196,6 +205,20 @@ export class PartitionWriter {
     }
     this.#isInside = true;
     this.#mustJoin = false;
+  }
+
+  /**
+   * A batch whose answer was lost, before we were taken for dead, was applied: what it held is gone since and said again, but
+   * its events are in the log.
+   */
+  #leaveOutRecorded(applied: number): void {
+    const batch = this.#batch;
+    if (batch === undefined || batch.sentAs === 0 || batch.sentAs > applied) return;
+    const isEvent = ({ operation: [kind] }: Write): boolean => kind === "E" || kind === "M";
+    for (const write of batch.writes) if (isEvent(write)) write.resolve(1);
+    batch.writes = batch.writes.filter((write) => !isEvent(write));
+    batch.sentAs = 0;
+    if (batch.writes.length === 0) this.#batch = undefined;
   }
 
   /** Undefined when the store does not know us. */

@@ -11,6 +11,8 @@ import type { StoreTime } from "../time.ts";
 const CONDEMN = script("condemn", condemnSource);
 const BURY = script("bury", burySource);
 const NOTHING = new Said();
+/** Longer than a process stands still that wakes up again. */
+const REMEMBERED_MS = 60 * 60 * 1_000;
 
 export interface ReaperDependencies {
   readonly connection: RedisConnection;
@@ -41,7 +43,8 @@ export class Reaper {
   async #reapIn(partition: number, nodeId: string): Promise<void> {
     const { connection, keys } = this.#dependencies;
     const nodeKeys = [keys.in(partition, "nodes"), keys.in(partition, `node:${nodeId}`)];
-    if ((await connection.run(CONDEMN, nodeKeys, [nodeId])) === 0) return;
+    const condemnKeys = [...nodeKeys, keys.in(partition, `last:${nodeId}`)];
+    if ((await connection.run(CONDEMN, condemnKeys, [nodeId, `${REMEMBERED_MS}`])) === 0) return;
     do {
       const inventory = await readFirstPage(connection, keys, partition, nodeId);
       const operations = differences(NOTHING, inventory);

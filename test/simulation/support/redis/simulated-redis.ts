@@ -54,12 +54,12 @@ export class SimulatedRedis {
   readonly random: Random;
   /** Of the message that is being heard: its place in the order of its channel. */
   heardPlace = 0;
+  readonly ambushes: Ambushes;
   readonly #witness: Witness;
   readonly #sabotage: (script: Script) => Script;
   readonly #ears = new Map<string, Set<Ear>>();
   readonly #links = new Map<SimulatedProcess, Set<SimulatedLink>>();
   readonly #cutOff = new Set<SimulatedProcess>();
-  readonly ambushes: Ambushes;
   #state: "up" | "standing still" | "down" = "up";
   #waiting: (() => void)[] = [];
   #replica: Keyspace | undefined;

@@ -74,9 +74,6 @@ export class Auditor implements Witness {
   ): void {
     this.#tell(`  ${script.name} ${keys[0]} [${args.join(" ")}] -> ${JSON.stringify(reply)}`);
     switch (script.name) {
-      case "condemn":
-        if (reply === 1) this.#story.takenForDead.add(args[0] ?? "");
-        break;
       case "take-partition":
         this.#ownership.afterTaking(keys, args, reply);
         break;

@@ -55,7 +55,6 @@ export class Customer {
   /** What is wrong with what was told, in the order of the sequence. */
   contradiction(truth: ReadonlyMap<string, Iterable<string>>, log: Story): string | undefined {
     const story = new Story();
-    for (const node of log.takenForDead) story.takenForDead.add(node);
     const isMine = (place: string): boolean => place.startsWith(`${this.#appId}/`);
     for (const { sequence, event } of this.#told.toSorted((a, b) => a.sequence - b.sequence)) {
       const wrong = story.tell(this.#appId, event);

@@ -11,11 +11,6 @@ export class Story {
   readonly counts = new Map<string, number>();
   /** What clients sent, `<node> <number>`, by `app/channel`. */
   readonly sent = new Map<string, string[]>();
-  /**
-   * Nodes that were taken for dead. If such a one lives, and had not heard whether the store took its last batch, it brings
-   * that again: what clients sent is told twice then.
-   */
-  readonly takenForDead = new Set<string>();
 
   /** What is wrong with the event, if anything is. */
   tell(appId: string, event: WebhookEvent): string | undefined {
@@ -53,7 +48,7 @@ export class Story {
     const sent = this.sent.get(place) ?? [];
     this.sent.set(place, sent);
     const [node = "", number = ""] = data.split(" ");
-    if (sent.includes(data)) return this.takenForDead.has(node) ? undefined : "was told before";
+    if (sent.includes(data)) return "was told before";
     const last = sent.findLast((other) => other.startsWith(`${node} `));
     sent.push(data);
     const isLater = last === undefined || Number(last.split(" ")[1]) < Number(number);
@@ -62,7 +57,6 @@ export class Story {
 
   copy(): Story {
     const copy = new Story();
-    for (const node of this.takenForDead) copy.takenForDead.add(node);
     for (const [place, members] of this.occupancy) copy.occupancy.set(place, new Set(members));
     for (const [place, count] of this.counts) copy.counts.set(place, count);
     for (const [place, sent] of this.sent) copy.sent.set(place, [...sent]);
