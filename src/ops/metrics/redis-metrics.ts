@@ -54,6 +54,12 @@ export const REDIS_METRICS: readonly Metric[] = [
     "Dead processes that this one has cleaned up after.",
     ({ reaped }) => reaped,
   ),
+  ofRedis(
+    "counter",
+    "ringmaster_delivery_log_dropped_total",
+    "Attempts that are missing in the delivery log because Redis was away for too long. No delivery depends on them.",
+    ({ attemptsDropped }) => attemptsDropped,
+  ),
 ];
 
 function ofRedis(

@@ -43,6 +43,8 @@ export interface RedisStoreFigures {
   readonly nodes: number;
   /** Dead nodes that this one has cleaned up after. */
   readonly reaped: number;
+  /** Attempts that the delivery log lacks, for the store was away too long. */
+  readonly attemptsDropped: number;
 }
 
 /** For what this process holds to be withdrawn, if the store answers at all. */
@@ -129,6 +131,7 @@ export class RedisStore {
       busGaps: this.bus?.gaps ?? 0,
       nodes,
       reaped,
+      attemptsDropped: this.deliveries.dropped,
     };
   }
 
