@@ -9,6 +9,8 @@ import type { Topology } from "./topology.ts";
 const BACK_OFF = { firstMs: 100, mostMs: 2_000 };
 /** Changes are noticed by their effects; this finds those that had none yet. */
 const INTERVAL_MS = 30_000;
+/** Just after a change servers tell of what was before, each until it has heard. */
+const SECOND_LOOKS_MS: readonly number[] = [500, 1_000, 2_000, 4_000];
 
 export interface SurveyorOptions {
   readonly topology: Topology;
@@ -29,7 +31,8 @@ export interface SurveyorOptions {
  *                                         ▲    │
  *                                         └────┴──failed; not settled; asked for once more: after a pause──
  *
- * Where one server has to stand in for another nobody tells us when it does, so it asks until it is so.
+ * Where one server has to stand in for another nobody tells us when it does, so it asks until it is so; and a few times more,
+ * at growing intervals, for the first answer may be an old one.
  */
 export class Surveyor {
   readonly #options: SurveyorOptions;
@@ -37,6 +40,7 @@ export class Surveyor {
   #isAsking = false;
   #mustAskAgain = false;
   #failures = 0;
+  #looks = 0;
   #cancel: (() => void) | undefined;
   #endWatch: (() => void) | undefined;
 
@@ -53,6 +57,7 @@ export class Surveyor {
     const { topology, random } = this.#options;
     this.#endWatch ??= topology.watch(random, () => this.survey());
     this.#mustAskAgain = true;
+    this.#looks = 0;
     if (!this.#isAsking) void this.#ask();
   }
 
@@ -82,7 +87,7 @@ export class Surveyor {
     const isOver = isFound && !this.#mustAskAgain && isSettled();
     if (isOver) this.#failures = 0;
     this.#isAsking = !isOver;
-    this.#askAfter(isOver ? INTERVAL_MS : this.#pauseMs());
+    this.#askAfter(isOver ? (SECOND_LOOKS_MS[this.#looks++] ?? INTERVAL_MS) : this.#pauseMs());
   }
 
   #askAfter(delayMs: number): void {
