@@ -28,7 +28,7 @@ export class Crowd {
   static async open(port: number, sockets: number, onDelivery: OnDelivery): Promise<Crowd> {
     const crowd = new Crowd(onDelivery);
     for (let i = 0; i < sockets; i++) {
-      const member = new Member((payload) => crowd.#hear(payload));
+      const member: Member = new Member((payload) => crowd.#hear(member, payload));
       crowd.#members.push(member);
       await member.connect(port);
     }
@@ -66,10 +66,11 @@ export class Crowd {
     return new Promise((resolve) => this.#waiters.push({ of, waiter: { count, resolve } }));
   }
 
-  #hear(payload: Buffer): void {
+  #hear(member: Member, payload: Buffer): void {
     const event = payload.toString("latin1", 10, 48);
     if (event.startsWith("pusher:connection_established")) this.#established++;
     else if (event.startsWith("pusher_internal:subscription_succeeded")) this.#subscribed++;
+    else if (event.startsWith("pusher:ping")) member.say("pusher:pong", {});
     else if (event.startsWith("pusher:error")) throw new Error(payload.toString());
     else if (!event.startsWith("pusher")) return this.#onDelivery(payload);
     this.#waiters = this.#waiters.filter(({ of, waiter: { count, resolve } }) => {

@@ -21,7 +21,7 @@ const MOST_OF_LINEAR = 1 / 0.85;
 const STALL_MS = 15_000;
 
 const SUBSCRIBERS = 20;
-const CHANNELS_EACH = 100;
+const CHANNELS_EACH = 400;
 const MOST_OF_ONE_NODE = 1.1;
 
 interface Variant {
