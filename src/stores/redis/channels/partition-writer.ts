@@ -91,11 +91,6 @@ export class PartitionWriter {
     return this.#waiting.length + (this.#batch?.writes.length ?? 0);
   }
 
-  /** Nothing of this node is in the partition, and nothing waits to be. */
-  get isIdle(): boolean {
-    return this.#working === undefined && this.#said.isEmpty;
-  }
-
   /** Resolves with the script's reply to the operation. */
   write(operation: Operation, note?: (said: Said) => void): Promise<Reply> {
     const atMs = this.#dependencies.clock.elapsedMs();
