@@ -5,10 +5,32 @@ const TICK_MS = 50;
 /** For a peer that reads slowly, or does not answer the close frame, beyond the window. */
 const CLOSE_GRACE_MS = 1_000;
 
-/** How many of the remaining sockets to close in this tick, so that the last goes when the window ends. */
-export function socketsToClose(remaining: number, windowLeftMs: number, tickMs: number): number {
-  if (windowLeftMs <= 0) return remaining;
-  return Math.min(remaining, Math.ceil((remaining * tickMs) / windowLeftMs));
+/** What a process that stood still closes at once, so that nobody sees more than half a second's share too many. */
+const MAX_LAG_MS = 500;
+
+/**
+ * How many sockets to close when, so that they go evenly and the last goes when the window ends: a few as well as many,
+ * and also where the ticks come late. Whatever was not closed in its time is spread over the rest of the window.
+ */
+export class DrainPace {
+  #leftMs: number;
+  /** What is due and not a whole socket yet. */
+  #due = 0;
+
+  constructor(windowMs: number) {
+    this.#leftMs = windowMs;
+  }
+
+  /** Of those that remain, to be closed now. */
+  share(remaining: number, windowLeftMs: number): number {
+    const passedMs = Math.min(this.#leftMs - windowLeftMs, MAX_LAG_MS);
+    this.#leftMs = windowLeftMs;
+    if (windowLeftMs <= 0) return remaining;
+    this.#due += (remaining * passedMs) / (windowLeftMs + passedMs);
+    const share = Math.min(remaining, Math.floor(this.#due));
+    this.#due -= share;
+    return share;
+  }
 }
 
 export interface DrainProgress {
@@ -35,12 +57,13 @@ export async function drainSockets(
 ): Promise<void> {
   const { clock, sessions } = node;
   const endsAtMs = clock.elapsedMs() + windowMs;
+  const pace = new DrainPace(windowMs);
   let waiting = [...sessions.all()];
   while (sessions.size > 0) {
     waiting = waiting.filter((session) => session.isLive);
     const windowLeftMs = endsAtMs - clock.elapsedMs();
     if (windowLeftMs <= 0) waiting = [...sessions.all()];
-    let left = socketsToClose(waiting.length, windowLeftMs, TICK_MS);
+    let left = pace.share(waiting.length, windowLeftMs);
     for (const session of waiting) {
       if (left === 0) break;
       if (session.socket.getBufferedAmount() > 0) continue;
