@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import type { Ringmaster } from "../../e2e/support/ringmaster.ts";
+import { Member } from "../../e2e/support/member.ts";
+import { occupancyList, occupancyOf, type Occupancy } from "../../e2e/support/occupancy.ts";
 import { eventually, pause } from "../../e2e/support/wait.ts";
 import { Chance, CRASH_SEED } from "./chance.ts";
-import type { Occupancy } from "./customer.ts";
-import { Member } from "./member.ts";
-import { occupancyOf } from "./seen.ts";
 import { World } from "./world.ts";
 
 /** A process with channels has a port of its own, behind which there is always some process. */
@@ -86,13 +85,13 @@ export async function chaos(t: TestContext, plan: ChaosPlan): Promise<void> {
 
   const truths = (await world.rest()).map((truth, place) => withMember(truth, members[place]));
   for (const [place, { app }] of world.customers.entries()) {
-    const truth = listOf(truths[place] ?? new Map());
+    const truth = occupancyList(truths[place] ?? new Map());
     for (const port of world.ports) {
       let seen: string[] | undefined;
       await eventually(
         `node ${port} sees who is where`,
         async () => {
-          seen = await occupancyOf(app, port).then(listOf, () => undefined);
+          seen = await occupancyOf(app, port).then(occupancyList, () => undefined);
           return isDeepStrictEqual(seen, truth);
         },
         HEALED_WITHIN_MS,
@@ -120,12 +119,4 @@ function withMember(truth: Occupancy, member: Member | undefined): Occupancy {
   if (member === undefined) return truth;
   const there = new Set([...(truth.get(member.channel) ?? []), member.userId]);
   return new Map([...truth, [member.channel, there]]);
-}
-
-/** As a list that an assertion can show. */
-function listOf(occupancy: Occupancy): string[] {
-  return Array.from(
-    occupancy,
-    ([channel, members]) => `${channel}: ${[...members].toSorted().join(" ")}`,
-  ).toSorted();
 }

@@ -1,5 +1,6 @@
-import type { Customer, Occupancy } from "./customer.ts";
+import type { Occupancy } from "../../e2e/support/occupancy.ts";
 import { Chance } from "./chance.ts";
+import type { Customer } from "./customer.ts";
 import { Visitor } from "./visitor.ts";
 
 /** So many meet on each channel. */

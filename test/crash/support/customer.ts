@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { testApp, type AppEntry, type TestApp, type WebhookEntry } from "../../e2e/support/apps.ts";
 import { answering, closing, delayed, type Answer } from "../../e2e/support/answers.ts";
 import { Receiver } from "../../e2e/support/receiver.ts";
+import { occupancyList, type Occupancy } from "../../e2e/support/occupancy.ts";
+import { replay } from "../../e2e/support/replay.ts";
 import { Chance } from "./chance.ts";
-import { replay } from "./replay.ts";
 
 /** Long enough that nothing is ever given up. */
 const RETRY_WINDOW_MS = 60 * 60 * 1_000;
@@ -23,9 +24,6 @@ interface Endpoint extends EndpointPlan {
   readonly path: string;
   readonly accepted: Set<string>;
 }
-
-/** Who is where: members by channel, none on one that is not a presence channel. Channels that nobody is on are not in it. */
-export type Occupancy = ReadonlyMap<string, ReadonlySet<string>>;
 
 export interface Tally {
   readonly events: number;
@@ -86,7 +84,7 @@ export class Customer {
       const told = replay(this.app.id, calls);
       assert.deepEqual(told.faults.slice(0, 10), [], `${path} of app ${this.app.id}`);
       const expected = Array.from(truth).filter(([channel]) => channel.startsWith(channelPrefix));
-      assert.deepEqual(listOf(told.occupancy), listOf(new Map(expected)), path);
+      assert.deepEqual(occupancyList(told.occupancy), occupancyList(new Map(expected)), path);
       tally = {
         events: tally.events + told.events,
         webhooks: tally.webhooks + ids.size,
@@ -117,12 +115,4 @@ function answerOf(appId: string, { temper, path, accepted }: Endpoint): Answer {
         (chance.oneIn(3) ? closing : answering(500))(call, response);
       };
   }
-}
-
-/** As a list that an assertion can show. */
-function listOf(occupancy: Occupancy): string[] {
-  return Array.from(
-    occupancy,
-    ([channel, members]) => `${channel}: ${[...members].toSorted().join(" ")}`,
-  ).toSorted();
 }

@@ -1,17 +1,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { nothingOwed } from "../../e2e/support/nothing-owed.ts";
+import type { Occupancy } from "../../e2e/support/occupancy.ts";
 import { Ringmaster, type Configuration } from "../../e2e/support/ringmaster.ts";
-import { eventually } from "../../e2e/support/wait.ts";
 import { webhookConfig } from "../../e2e/support/webhook-server.ts";
+import { freePort } from "../../support/redis-server.ts";
 import { Crowd } from "./crowd.ts";
-import { Customer, type Occupancy, type Tally } from "./customer.ts";
-
-/** The figures of the queue are counted once a second: an answer that is older says nothing of now. */
-const FIGURES_LAST_MS = 1_100;
-/** The leases of who was killed last take ten seconds to end, and what failed then waits for seconds more. */
-const EMPTY_WITHIN_MS = 60_000;
+import { Customer, type Tally } from "./customer.ts";
 
 export interface WorldPlan {
   /** How many processes can serve channels at the same time. */
@@ -122,41 +118,4 @@ export class World {
     await Promise.all(this.customers.map((customer) => customer.close()));
     rmSync(this.#dataDir, { recursive: true, force: true });
   }
-}
-
-async function nothingOwed(server: Ringmaster): Promise<void> {
-  let emptySinceMs = Number.POSITIVE_INFINITY;
-  let last = "";
-  const isEmpty = async (): Promise<boolean> => {
-    const scrape = await server.metrics();
-    const figures = {
-      events: scrape.sum("ringmaster_webhook_events"),
-      waiting: scrape.sum("ringmaster_database_waiting_changes"),
-      due: scrape.sum("ringmaster_webhook_jobs", { state: "due" }),
-      leased: scrape.sum("ringmaster_webhook_jobs", { state: "leased" }),
-      delayed: scrape.sum("ringmaster_webhook_jobs", { state: "delayed" }),
-      dead: scrape.sum("ringmaster_webhook_jobs", { state: "dead" }),
-    };
-    last = JSON.stringify(figures);
-    return Object.values(figures).every((figure) => figure === 0);
-  };
-  const hasBeenEmpty = async (): Promise<boolean> => {
-    if (await isEmpty()) emptySinceMs = Math.min(emptySinceMs, performance.now());
-    else emptySinceMs = Number.POSITIVE_INFINITY;
-    return performance.now() - emptySinceMs > FIGURES_LAST_MS;
-  };
-  await eventually("nothing is owed any more", hasBeenEmpty, EMPTY_WITHIN_MS).catch(
-    (error: unknown) => {
-      throw new Error(`${String(error)}; left: ${last}`, { cause: error });
-    },
-  );
-}
-
-/** One that every process of the test may have in turn: clients do not ask where the server has gone. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,4 +1,4 @@
-import type { Call, ToldEvent } from "../../e2e/support/call.ts";
+import type { Call, ToldEvent } from "./call.ts";
 
 /** What a receiver that believes all it is told thinks of the world. */
 export interface Told {

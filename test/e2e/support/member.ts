@@ -1,6 +1,6 @@
 import type { PresenceChannel } from "pusher-js";
-import type { TestApp } from "../../e2e/support/apps.ts";
-import { PusherClient } from "../../e2e/support/pusher-client.ts";
+import type { TestApp } from "./apps.ts";
+import { PusherClient } from "./pusher-client.ts";
 
 /** A real pusher-js that stays on one presence channel, whatever becomes of the servers, and knows who else is there. */
 export class Member {

@@ -1,6 +1,16 @@
-import { callApi } from "../../e2e/support/http-api.ts";
-import type { TestApp } from "../../e2e/support/apps.ts";
-import type { Occupancy } from "./customer.ts";
+import type { TestApp } from "./apps.ts";
+import { callApi } from "./http-api.ts";
+
+/** Who is where: members by channel, none on one that is not a presence channel. Channels that nobody is on are not in it. */
+export type Occupancy = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** As a list that an assertion can show. */
+export function occupancyList(occupancy: Occupancy): string[] {
+  return Array.from(
+    occupancy,
+    ([channel, members]) => `${channel}: ${[...members].toSorted().join(" ")}`,
+  ).toSorted();
+}
 
 /** Who is where, as the HTTP API of one node answers. */
 export async function occupancyOf(app: TestApp, port: number): Promise<Occupancy> {
