@@ -1,0 +1,3 @@
+module ringmaster/deploy/cluster/images/pause
+
+go 1.24.0

@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# One bridge on the host, one network namespace a machine. Nothing of the host's own network is touched: no firewall rule, no
+# route, no forwarding. No machine has a default route, so nothing in the cluster can reach the outside.
+
+make_bridge() {
+  ip link add "$PREFIX" type bridge
+  ip address add "$HOST_ADDRESS/24" dev "$PREFIX"
+  ip link set "$PREFIX" up
+}
+
+remove_bridge() {
+  ip link delete "$PREFIX" 2>/dev/null || true
+}
+
+# Interface names have 15 letters at most: rmc-control, rmc-node-12.
+bridge_port() {
+  echo "rmc-$1"
+}
+
+add_machine_to_network() {
+  local name=$1 namespace=$PREFIX-$1 port other
+  port=$(bridge_port "$name")
+  ip netns add "$namespace"
+  ip link add "$port" type veth peer name eth0 netns "$namespace"
+  ip link set "$port" master "$PREFIX" up
+  ip -n "$namespace" link set lo up
+  ip -n "$namespace" link set eth0 up
+  ip -n "$namespace" address add "$(machine_address "$name")/24" dev eth0
+  for other in $(nodes); do
+    [ "$other" = "$name" ] || ip -n "$namespace" route add "$(pod_subnet "$other")" via "$(machine_address "$other")"
+  done
+}
+
+remove_machine_from_network() {
+  # The veth pair is named as well: the kernel takes a namespace down some time after its name is gone.
+  ip link delete "$(bridge_port "$1")" 2>/dev/null || true
+  ip netns delete "$PREFIX-$1" 2>/dev/null || true
+}
