@@ -32,6 +32,7 @@ const RUNNERS = {
   simulation: inBun,
   redis: inBun,
   nodes: inNode,
+  drain: inNode,
   e2e: inNode,
   browser: inNode,
   soak: inNode,
@@ -39,7 +40,7 @@ const RUNNERS = {
 };
 const SETS = {
   fast: ["unit", "property", "conformance", "architecture", "fuzz", "simulation", "e2e"],
-  all: ["redis", "nodes", "browser", "soak", "crash"],
+  all: ["redis", "nodes", "drain", "browser", "soak", "crash"],
 };
 
 const [wanted = "fast", ...parts] = process.argv.slice(2);

@@ -5,10 +5,17 @@ export class Inbox<Item> {
   /** Everything, in the order of arrival, taken or not. */
   readonly all: Item[] = [];
   readonly #untaken: Item[] = [];
+  readonly #listeners: ((item: Item) => void)[] = [];
   readonly #waiting: { fits(item: Item): boolean; resolve(item: Item): void }[] = [];
+
+  /** Calls for each that comes from now on, at the moment when it comes. */
+  each(listener: (item: Item) => void): void {
+    this.#listeners.push(listener);
+  }
 
   push(item: Item): void {
     this.all.push(item);
+    for (const listener of this.#listeners) listener(item);
     const waiting = this.#waiting.findIndex((waiter) => waiter.fits(item));
     if (waiting === -1) this.#untaken.push(item);
     else this.#waiting.splice(waiting, 1)[0]!.resolve(item);

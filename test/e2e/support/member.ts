@@ -7,15 +7,15 @@ export class Member {
   readonly app: TestApp;
   readonly userId: string;
   readonly channel: string;
-  readonly #client: PusherClient;
+  readonly client: PusherClient;
   readonly #presence: PresenceChannel;
 
   constructor(app: TestApp, port: number, userId: string) {
     this.app = app;
     this.userId = userId;
     this.channel = `presence-${app.id}-0`;
-    this.#client = new PusherClient(app, { port, member: { user_id: userId } });
-    this.#presence = this.#client.pusher.subscribe(this.channel) as PresenceChannel;
+    this.client = new PusherClient(app, { port, member: { user_id: userId } });
+    this.#presence = this.client.pusher.subscribe(this.channel) as PresenceChannel;
   }
 
   /** Undefined while it is not on the channel. */
@@ -27,6 +27,6 @@ export class Member {
   }
 
   leave(): void {
-    this.#client.pusher.disconnect();
+    this.client.pusher.disconnect();
   }
 }

@@ -1,3 +1,4 @@
+import type { Agent } from "node:http";
 import type { TestContext } from "node:test";
 import PusherServer from "pusher";
 import Pusher, { type Channel, type Options } from "pusher-js";
@@ -161,7 +162,12 @@ export function serverLibrary(
   {
     port,
     encryptionMasterKey,
-  }: { readonly port: number; readonly encryptionMasterKey?: string | undefined },
+    agent,
+  }: {
+    readonly port: number;
+    readonly encryptionMasterKey?: string | undefined;
+    readonly agent?: Agent;
+  },
 ): PusherServer {
   return new PusherServer({
     appId: app.id,
@@ -170,6 +176,7 @@ export function serverLibrary(
     host: "127.0.0.1",
     port: String(port),
     useTLS: false,
+    ...(agent === undefined ? {} : { agent }),
     ...(encryptionMasterKey === undefined
       ? {}
       : { encryptionMasterKeyBase64: encryptionMasterKey }),
