@@ -26,6 +26,14 @@ export interface SenderFigures {
   readonly deliveryAgeSeconds: HistogramFigures;
 }
 
+/** What a sender has done since it started. */
+export interface SenderWork {
+  /** Attempts that the receiver answered, whatever it said. */
+  readonly answered: number;
+  /** For how long endpoints that are well have held slots, each slot by itself. */
+  readonly heldByWellMs: number;
+}
+
 /** How one endpoint fares, as this process sees it. */
 export interface EndpointState {
   readonly endpointId: string;

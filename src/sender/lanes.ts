@@ -30,6 +30,8 @@ export class Lanes {
   #taken = 0;
   /** In flight to endpoints that fail, or taken for them. */
   #heldByFailing = 0;
+  #heldByWellMs = 0;
+  #notedAtMs = 0;
 
   constructor({ slots, endpointConcurrency }: SenderSettings) {
     this.#slots = slots;
@@ -46,6 +48,15 @@ export class Lanes {
 
   get free(): number {
     return this.#slots - this.#inFlight - this.#taken;
+  }
+
+  /**
+   * For how long endpoints that are well have held slots, each slot by itself, since the start: twice as fast as time goes while
+   * they hold two.
+   */
+  heldByWellMs(nowMs: number): number {
+    this.#noteHeld(nowMs);
+    return this.#heldByWellMs;
   }
 
   all(): IterableIterator<Lane> {
@@ -100,6 +111,7 @@ export class Lanes {
 
   /** A request begins, for which there was room. Tells whether it is the breaker's probe. */
   begin(lane: Lane, nowMs: number): boolean {
+    this.#noteHeld(nowMs);
     this.#inFlight++;
     lane.inFlight++;
     lane.app.inFlight++;
@@ -109,6 +121,7 @@ export class Lanes {
   }
 
   end(lane: Lane, nowMs: number): void {
+    this.#noteHeld(nowMs);
     this.#inFlight--;
     lane.inFlight--;
     lane.app.inFlight--;
@@ -130,6 +143,13 @@ export class Lanes {
       if (lane.inFlight + lane.taken === 0 && nowMs - lane.usedAtMs >= keptMs)
         this.#lanes.delete(lane.endpointId);
     }
+  }
+
+  /** To be called before a slot changes hands. A verdict on an endpoint follows on the end of a request, at the same moment. */
+  #noteHeld(nowMs: number): void {
+    const held = this.#inFlight + this.#taken - this.#heldByFailing;
+    this.#heldByWellMs += held * (nowMs - this.#notedAtMs);
+    this.#notedAtMs = nowMs;
   }
 
   #shareOf(app: AppLoad | undefined): number {

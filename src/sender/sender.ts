@@ -2,7 +2,7 @@ import { endpointIdOf } from "../protocol/webhook.ts";
 import { Courier } from "./courier.ts";
 import { Delivery, GIVEN_BACK } from "./delivery.ts";
 import type { SenderDependencies } from "./dependencies.ts";
-import type { EndpointState, SenderFigures } from "./figures.ts";
+import type { EndpointState, SenderFigures, SenderWork } from "./figures.ts";
 import { Intake } from "./intake.ts";
 import { Judge } from "./judge.ts";
 import { Lanes } from "./lanes.ts";
@@ -26,7 +26,7 @@ const SETTLE_TIMEOUT_MS = 5_000;
  *   draining  leases nothing, and gives back what has not begun. Requests under way may end until the timeout; the others are
  *             cut off and given back, and count for nothing.
  *
- * Many senders may compete for one queue. They know nothing of each other.
+ * Many senders may compete for one queue. None of them acts on what it knows of the others.
  */
 export class Sender {
   readonly #dependencies: SenderDependencies;
@@ -110,6 +110,22 @@ export class Sender {
       attemptSeconds: this.#judge.attemptSeconds,
       deliveryAgeSeconds: this.#judge.deliveryAgeSeconds,
     };
+  }
+
+  work(): SenderWork {
+    let answered = 0;
+    for (const { attempts } of this.#lanes.apps()) answered += attempts.delivered + attempts.status;
+    return {
+      answered,
+      heldByWellMs: this.#lanes.heldByWellMs(this.#dependencies.clock.elapsedMs()),
+    };
+  }
+
+  /** Those that nothing is sent to, or a probe at most. */
+  *blockedEndpoints(): Iterable<string> {
+    const nowMs = this.#dependencies.clock.elapsedMs();
+    for (const { endpointId, breaker } of this.#lanes.all())
+      if (breaker.state(nowMs) !== "closed") yield endpointId;
   }
 
   endpointStates(): EndpointState[] {

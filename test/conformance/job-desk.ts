@@ -14,7 +14,15 @@ import {
   type JobStoreUnderTest,
 } from "./job-store.ts";
 
-const NOTHING = { due: 0, leased: 0, delayed: 0, dead: 0, oldestDueMs: 0, pausedEndpoints: 0 };
+const NOTHING = {
+  due: 0,
+  deliverable: 0,
+  leased: 0,
+  delayed: 0,
+  dead: 0,
+  oldestDueMs: 0,
+  pausedEndpoints: 0,
+};
 const DAY_MS = 86_400_000;
 
 /** What the JobDesk port promises, for any engine. */
@@ -84,19 +92,34 @@ export function describeJobDesk(name: string, engine: JobStoreEngine): void {
       test("follow a job on its way", async () => {
         await desk.add(testJob());
         clock.advance(400);
-        expect(await store.figures()).toEqual({ ...NOTHING, due: 1, oldestDueMs: 400 });
+        expect(await store.figures()).toEqual({
+          ...NOTHING,
+          due: 1,
+          deliverable: 1,
+          oldestDueMs: 400,
+        });
         const first = only(await leaseFrom(queue, { leaseMs: 1_000 }));
         expect(await store.figures()).toEqual({ ...NOTHING, leased: 1 });
         await queue.settle(first.lease, { kind: "retry", delayMs: 2_000, spentMs: 1 });
         expect(await store.figures()).toEqual({ ...NOTHING, delayed: 1 });
         clock.advance(2_300);
-        expect(await store.figures()).toEqual({ ...NOTHING, due: 1, oldestDueMs: 300 });
+        expect(await store.figures()).toEqual({
+          ...NOTHING,
+          due: 1,
+          deliverable: 1,
+          oldestDueMs: 300,
+        });
         const second = only(await leaseFrom(queue));
         await queue.settle(second.lease, { kind: "buried", reason: "no", attempts: 2, spentMs: 2 });
         expect(await store.figures()).toEqual({ ...NOTHING, dead: 1 });
         await desk.replay({});
         clock.advance(50);
-        expect(await store.figures()).toEqual({ ...NOTHING, due: 1, oldestDueMs: 50 });
+        expect(await store.figures()).toEqual({
+          ...NOTHING,
+          due: 1,
+          deliverable: 1,
+          oldestDueMs: 50,
+        });
         await queue.settle(only(await leaseFrom(queue)).lease, { kind: "delivered" });
         expect(await store.figures()).toEqual(NOTHING);
       });
@@ -130,11 +153,48 @@ export function describeJobDesk(name: string, engine: JobStoreEngine): void {
         expect(await store.figures()).toEqual({
           ...NOTHING,
           due: 1,
+          deliverable: 1,
           oldestDueMs: 100,
           pausedEndpoints: 1,
         });
         await desk.resume("1/a");
-        expect(await store.figures()).toEqual({ ...NOTHING, due: 2, oldestDueMs: 200 });
+        expect(await store.figures()).toEqual({
+          ...NOTHING,
+          due: 2,
+          deliverable: 2,
+          oldestDueMs: 200,
+        });
+      });
+
+      test("tell how much of what is due is deliverable: not what is named as blocked, nor what is paused", async () => {
+        const counts = { a: 1, b: 2, c: 4, "ü 😀": 8 };
+        for (const [webhookId, count] of Object.entries(counts))
+          for (let i = 0; i < count; i++) await desk.add(testJob({ webhookId }));
+        await queue.pause("1/c", "410");
+        const deliverable = async (...blocked: string[]): Promise<number[]> => {
+          const { due, deliverable: left } = await desk.figures(new Set(blocked));
+          return [due, left];
+        };
+        expect(await deliverable()).toEqual([11, 11]);
+        expect(await deliverable("1/b")).toEqual([11, 9]);
+        expect(await deliverable("1/b", "1/ü 😀")).toEqual([11, 1]);
+        expect(await deliverable("1/c", "1/a")).toEqual([11, 10]);
+        expect(await deliverable("1/none", "", 'it"s', "1/a", "1/b", "1/ü 😀")).toEqual([11, 0]);
+        expect(await deliverable()).toEqual([11, 11]);
+      });
+
+      test("do not count as deliverable what waits or is with somebody", async () => {
+        for (const webhookId of ["a", "b", "c"]) await desk.add(testJob({ webhookId }));
+        const [first, second] = await leaseFrom(queue, { max: 2 });
+        await queue.settle(first!.lease, { kind: "retry", delayMs: 60_000, spentMs: 1 });
+        expect(await store.figures()).toMatchObject({ deliverable: 1, leased: 1, delayed: 1 });
+        await queue.settle(second!.lease, {
+          kind: "buried",
+          reason: "no",
+          attempts: 1,
+          spentMs: 1,
+        });
+        expect(await store.figures()).toMatchObject({ deliverable: 1, leased: 0, dead: 1 });
       });
 
       test("count a job of a newer version as due, for it waits for somebody newer", async () => {
@@ -143,7 +203,12 @@ export function describeJobDesk(name: string, engine: JobStoreEngine): void {
         await store.putRaw([{ ...place, json: JSON.stringify({ ...testJob(), ...place }) }]);
         await leaseFrom(queue);
         clock.advance(700);
-        expect(await store.figures()).toEqual({ ...NOTHING, due: 1, oldestDueMs: 700 });
+        expect(await store.figures()).toEqual({
+          ...NOTHING,
+          due: 1,
+          deliverable: 1,
+          oldestDueMs: 700,
+        });
         expect(await loads()).toMatchObject([{ appId: "1", webhookId: "w", due: 1 }]);
       });
     });

@@ -309,6 +309,7 @@ class Run {
     const { oldestDueMs, ...figures } = await this.#store.figures();
     expect(figures).toEqual({
       due: due.length,
+      deliverable: due.length,
       leased: this.#count(this.#isLeased),
       delayed: this.#count(this.#isDelayed),
       dead: this.#dead.length,

@@ -1,6 +1,7 @@
 import type { Job } from "../../src/protocol/job.ts";
 import type { Clock } from "../../src/sender/ports/clock.ts";
 import type { DeliveryLog } from "../../src/sender/ports/delivery-log.ts";
+import type { Fleet } from "../../src/sender/ports/fleet.ts";
 import type { JobDesk, QueueFigures } from "../../src/sender/ports/job-desk.ts";
 import type { JobQueue, LeasedJob } from "../../src/sender/ports/job-queue.ts";
 import type { FakeClock } from "../support/fake-clock.ts";
@@ -10,6 +11,7 @@ export interface JobStoreHandles {
   readonly queue: JobQueue;
   readonly desk: JobDesk;
   readonly log: DeliveryLog;
+  readonly fleet: Fleet;
 }
 
 /** A job's text as another program may have put it into the queue, and what that program said it is. */

@@ -1,4 +1,5 @@
 import { MemoryDeliveryLog } from "../../src/stores/memory/delivery-log.ts";
+import { MemoryFleet } from "../../src/stores/memory/fleet.ts";
 import { MemoryJobDesk } from "../../src/stores/memory/job-desk.ts";
 import { MemoryJobQueue } from "../../src/stores/memory/job-queue.ts";
 import { MemoryJobs } from "../../src/stores/memory/jobs.ts";
@@ -15,6 +16,7 @@ export const memoryJobStore: JobStoreEngine = {
       queue: new MemoryJobQueue(jobs),
       desk,
       log: new MemoryDeliveryLog(clock),
+      fleet: new MemoryFleet(clock),
       putRaw: async (raws) => {
         for (const raw of raws) jobs.put(raw);
       },

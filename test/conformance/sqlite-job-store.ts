@@ -39,5 +39,5 @@ export const sqliteJobStore: JobStoreEngine = {
 };
 
 function handlesOf(store: SqliteStore): JobStoreHandles {
-  return { queue: store.queue, desk: store.desk, log: store.deliveries };
+  return { queue: store.queue, desk: store.desk, log: store.deliveries, fleet: store.fleet };
 }

@@ -100,7 +100,15 @@ export class FakeDesk implements JobDesk {
   figures(): Promise<QueueFigures> {
     if (this.failing) return Promise.reject(new Error(`the disk is full of ${SECRETS.body}`));
     const { length: dead } = this.letters;
-    const figures = { due: 4, leased: 3, delayed: 2, dead, oldestDueMs: 1_500, pausedEndpoints: 1 };
+    const figures = {
+      due: 4,
+      deliverable: 4,
+      leased: 3,
+      delayed: 2,
+      dead,
+      oldestDueMs: 1_500,
+      pausedEndpoints: 1,
+    };
     return Promise.resolve(figures);
   }
 
@@ -179,15 +187,7 @@ export class AdminServer implements AsyncDisposable {
     database: () => ({ waiting: 0, isWell: true }),
     redis: () => undefined,
     events: () => Promise.resolve({ events: 0, oldestEventMs: 0 }),
-    queue: () =>
-      Promise.resolve({
-        due: 0,
-        leased: 0,
-        delayed: 0,
-        dead: 0,
-        oldestDueMs: 0,
-        pausedEndpoints: 0,
-      }),
+    workload: () => Promise.reject(new Error("nobody asks")),
     packager: () => undefined,
     sender: () => undefined,
   });

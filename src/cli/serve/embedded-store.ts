@@ -86,6 +86,10 @@ export class EmbeddedStore implements ProcessStore {
     return this.#database.deliveries;
   }
 
+  get fleet() {
+    return this.#database.fleet;
+  }
+
   /** A database that cannot be written is no reason to send clients elsewhere: there is nothing else. */
   troubles(): readonly string[] {
     return [];

@@ -5,6 +5,7 @@ import type { Roster } from "../../channels/ports/roster.ts";
 import type { DatabaseFigures, EventFigures } from "../../ops/metrics/metric.ts";
 import type { EventLog } from "../../packager/ports/event-log.ts";
 import type { DeliveryLog } from "../../sender/ports/delivery-log.ts";
+import type { Fleet } from "../../sender/ports/fleet.ts";
 import type { JobDesk } from "../../sender/ports/job-desk.ts";
 import type { JobQueue } from "../../sender/ports/job-queue.ts";
 import type { RedisStoreFigures } from "../../stores/redis/store.ts";
@@ -25,6 +26,7 @@ export interface ProcessStore {
   readonly queue: JobQueue;
   readonly desk: JobDesk;
   readonly deliveries: DeliveryLog;
+  readonly fleet: Fleet;
   /** Whether what is in it outlives the process. */
   readonly isLasting: boolean;
   /** Why nobody should be sent here now. */

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Channels } from "../../channels/channels.ts";
+import { systemClock } from "../../channels/ports/clock.ts";
 import { AdminApi } from "../../ops/admin/admin-api.ts";
 import type { LoadedConfig } from "../../ops/config/load.ts";
 import { ConfigWatcher } from "../../ops/config/watch.ts";
@@ -10,7 +11,9 @@ import { OperationsServer } from "../../ops/operations-server.ts";
 import { VERSION } from "../../ops/version.ts";
 import type { Packager } from "../../packager/packager.ts";
 import type { App } from "../../protocol/app.ts";
+import type { Reporter } from "../../sender/reporter.ts";
 import type { Sender } from "../../sender/sender.ts";
+import { Workload } from "../../sender/workload.ts";
 import { FileAppStore } from "../../stores/file/app-store.ts";
 import { RedisFault } from "../../stores/redis/connection.ts";
 import { DatabaseFault } from "../../stores/sqlite/database.ts";
@@ -21,7 +24,7 @@ import { Housekeeping } from "./housekeeping.ts";
 import { stuckParts } from "./liveness.ts";
 import type { ProcessStore } from "./process-store.ts";
 import { SharedStore } from "./shared-store.ts";
-import { makePackager, makeSender, testJob } from "./webhook-rings.ts";
+import { makePackager, makeReporter, makeSender, testJob } from "./webhook-rings.ts";
 
 /** ^C is a person who waits: no load balancer has to notice, and the sockets go within a second. */
 const INTERRUPT_WINDOW_MS = 1_000;
@@ -48,6 +51,8 @@ export class ServerProcess {
   #channels: Channels | undefined;
   #packager: Packager | undefined;
   #sender: Sender | undefined;
+  #reporter: Reporter | undefined;
+  #workload: Workload | undefined;
   #admin: AdminApi | undefined;
   #watcher: ConfigWatcher | undefined;
   #port: number | null = null;
@@ -103,7 +108,7 @@ export class ServerProcess {
       database: () => this.#store?.database(),
       redis: () => this.#store?.redis(),
       events: () => this.#store?.eventFigures() ?? notYet(),
-      queue: () => this.#store?.desk.figures() ?? notYet(),
+      workload: () => this.#workload?.figures() ?? notYet(),
       packager: () => this.#packager?.figures(),
       sender: () => this.#sender?.figures(),
     });
@@ -148,6 +153,8 @@ export class ServerProcess {
       ? makeSender(store, this.#config, this.#log)
       : undefined;
     this.#sender = sender;
+    if (sender !== undefined) this.#reporter = makeReporter(store, this.#config, sender);
+    this.#workload = new Workload(store.desk, store.fleet, systemClock);
     this.#admin = new AdminApi({
       token: settings.ops.adminToken,
       log: this.#log,
@@ -166,6 +173,7 @@ export class ServerProcess {
       this.#tlsPort = this.#channels.listen({ ...endpoint, port: settings.tls.port, tls });
     this.#packager?.start();
     sender?.start();
+    this.#reporter?.start();
   }
 
   async #fail(error: unknown): Promise<void> {
@@ -204,7 +212,8 @@ export class ServerProcess {
     if (sender !== undefined)
       this.#lifecycle.add({
         name: "sender",
-        drain: () => sender.drain(),
+        // While it drains it takes nothing more: others are to be counted on.
+        drain: async () => void (await Promise.all([this.#reporter?.stop(), sender.drain()])),
         close: () => sender.close(),
       });
     if (packager !== undefined)

@@ -43,6 +43,10 @@ export class SharedStore implements ProcessStore {
     return this.#redis.deliveries;
   }
 
+  get fleet() {
+    return this.#redis.fleet;
+  }
+
   troubles(): readonly string[] {
     return this.#redis.isWell ? [] : ["Redis cannot be reached"];
   }

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { systemClock } from "../../channels/ports/clock.ts";
 import type { LoadedConfig } from "../../ops/config/load.ts";
 import type { Settings } from "../../ops/config/settings.ts";
+import { cpuAllowance } from "../../ops/cpu-allowance.ts";
 import { VERSION } from "../../ops/version.ts";
 import { buildJob } from "../../packager/job-builder.ts";
 import { Packager } from "../../packager/packager.ts";
@@ -13,6 +14,7 @@ import type { Webhook } from "../../protocol/webhook.ts";
 import { AddressGuard } from "../../sender/address-guard.ts";
 import { HttpTransport } from "../../sender/http-transport.ts";
 import { Resolver } from "../../sender/resolver.ts";
+import { Reporter } from "../../sender/reporter.ts";
 import { Sender } from "../../sender/sender.ts";
 import { systemLookup } from "../../sender/system-lookup.ts";
 import type { ProcessStore } from "./process-store.ts";
@@ -42,6 +44,26 @@ export function makeSender(
     logger: log,
     random: Math.random,
     senderVersion: VERSION,
+  });
+}
+
+export function makeReporter(
+  store: ProcessStore,
+  { settings }: LoadedConfig,
+  sender: Sender,
+): Reporter {
+  return new Reporter({
+    sender,
+    fleet: store.fleet,
+    clock: systemClock,
+    senderId: crypto.randomUUID(),
+    version: VERSION,
+    slots: settings.sender.slots,
+    cpuAllowance: cpuAllowance(),
+    cpuMs: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1_000;
+    },
   });
 }
 

@@ -1,7 +1,7 @@
 import type { TenantFigures } from "../../channels/channels.ts";
 import type { PackagerFigures } from "../../packager/packager.ts";
 import type { SenderFigures } from "../../sender/figures.ts";
-import type { QueueFigures } from "../../sender/ports/job-desk.ts";
+import type { WorkloadFigures } from "../../sender/workload.ts";
 import type { RedisStoreFigures } from "../../stores/redis/store.ts";
 import type { DescriptorLimit } from "../file-descriptors.ts";
 import type { LifecycleState } from "../lifecycle.ts";
@@ -34,7 +34,7 @@ export interface MetricSources {
   redis(): RedisStoreFigures | undefined;
   /** These reject while the store is away. */
   events(): Promise<EventFigures>;
-  queue(): Promise<QueueFigures>;
+  workload(): Promise<WorkloadFigures>;
   /** Undefined in a process without that ring. */
   packager(): PackagerFigures | undefined;
   sender(): SenderFigures | undefined;
@@ -43,7 +43,7 @@ export interface MetricSources {
 /** The sources, and what had to be waited for: undefined where the store did not tell. */
 export interface Reading extends MetricSources {
   readonly recorded: EventFigures | undefined;
-  readonly queued: QueueFigures | undefined;
+  readonly known: WorkloadFigures | undefined;
 }
 
 /** A value, its labels, and what is put behind the name: the parts of a histogram have each their own. */

@@ -31,11 +31,11 @@ export class Metrics {
 
   /** The text of one scrape. */
   async scrape(): Promise<string> {
-    const [recorded, queued] = await Promise.all([
-      known(this.#sources.events()),
-      known(this.#sources.queue()),
+    const [recorded, known] = await Promise.all([
+      ifTold(this.#sources.events()),
+      ifTold(this.#sources.workload()),
     ]);
-    this.#reading = { ...this.#sources, recorded, queued };
+    this.#reading = { ...this.#sources, recorded, known };
     return await this.#registry.metrics();
   }
 
@@ -62,6 +62,6 @@ export class Metrics {
 }
 
 /** A scrape must not fail because the store is away: that is when it is looked at. */
-function known<Figures>(figures: Promise<Figures>): Promise<Figures | undefined> {
+function ifTold<Figures>(figures: Promise<Figures>): Promise<Figures | undefined> {
   return figures.catch(() => undefined);
 }

@@ -36,26 +36,49 @@ export const WEBHOOK_METRICS: readonly Metric[] = [
     name: "ringmaster_webhook_jobs",
     help: "Webhooks in the queue: due, leased by a sender, delayed until their next attempt, dead letters.",
     labels: ["state"],
-    *read({ queued }) {
-      if (queued === undefined) return;
+    *read({ known }) {
+      if (known === undefined) return;
       for (const state of ["due", "leased", "delayed", "dead"] as const)
-        yield [queued[state], { state }];
+        yield [known.queue[state], { state }];
     },
   },
   ofKnown(
     "gauge",
     "ringmaster_webhook_oldest_due_seconds",
     "How long the oldest due webhook has been waiting for a sender.",
-    ({ queued }) => queued,
-    ({ oldestDueMs }) => oldestDueMs / 1000,
+    ({ known }) => known,
+    ({ queue }) => queue.oldestDueMs / 1000,
   ),
   ofKnown(
     "gauge",
     "ringmaster_webhook_paused_endpoints",
     "Webhooks that are paused, by a 410 or by hand.",
-    ({ queued }) => queued,
-    ({ pausedEndpoints }) => pausedEndpoints,
+    ({ known }) => known,
+    ({ queue }) => queue.pausedEndpoints,
   ),
+  ofKnown(
+    "gauge",
+    "ringmaster_sender_backlog_seconds",
+    "How long one sender would need for the webhooks that are due and could be delivered now. Divided by the seconds in which they are to be gone, it is the senders that are wanted.",
+    ({ known }) => known,
+    ({ backlogSeconds }) => backlogSeconds,
+  ),
+  ofKnown(
+    "gauge",
+    "ringmaster_senders_busy",
+    "How many senders, each at full load, would do what all of them do now.",
+    ({ known }) => known,
+    ({ sendersBusy }) => sendersBusy,
+  ),
+  {
+    type: "gauge",
+    name: "ringmaster_senders",
+    help: "Senders that gave a sign of life lately, in all processes, by version.",
+    labels: ["version"],
+    *read({ known }) {
+      for (const [version, senders] of known?.senders ?? []) yield [senders, { version }];
+    },
+  },
   ofPackager(
     "counter",
     "ringmaster_packager_events_read_total",

@@ -24,6 +24,8 @@ export interface Pause {
 export interface QueueFigures {
   /** Without those of paused endpoints: more senders would not help them. */
   readonly due: number;
+  /** Of the due: those of endpoints that the caller did not name as blocked. */
+  readonly deliverable: number;
   readonly leased: number;
   readonly delayed: number;
   readonly dead: number;
@@ -52,7 +54,8 @@ export interface DeadLetterFilter {
 
 /** What people do with the queue. Nothing here is on the way of a delivery. */
 export interface JobDesk {
-  figures(): Promise<QueueFigures>;
+  /** `blocked`: ids of endpoints to which nothing is sent now. They are expected to be few. */
+  figures(blocked?: ReadonlySet<string>): Promise<QueueFigures>;
   /** Endpoints that have jobs or dead letters, or are paused. */
   endpoints(): Promise<readonly EndpointLoad[]>;
   /** Adds a job that no event made; false if the queue has it already. */

@@ -8,6 +8,8 @@ import type {
 } from "../../sender/ports/job-desk.ts";
 import type { MemoryJobs } from "./jobs.ts";
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** A JobDesk for one process, beside the `MemoryJobQueue` of the same jobs. */
 export class MemoryJobDesk implements JobDesk {
   readonly #jobs: MemoryJobs;
@@ -16,10 +18,10 @@ export class MemoryJobDesk implements JobDesk {
     this.#jobs = jobs;
   }
 
-  figures(): Promise<QueueFigures> {
+  figures(blocked: ReadonlySet<string> = NONE): Promise<QueueFigures> {
     this.#jobs.wake();
     const now = this.#jobs.clock.elapsedMs();
-    let [due, leased, delayed, pausedEndpoints] = [0, 0, 0, 0];
+    let [due, deliverable, leased, delayed, pausedEndpoints] = [0, 0, 0, 0, 0];
     let oldestDueAtMs = now;
     for (const endpoint of this.#jobs.endpoints) {
       leased += endpoint.leased;
@@ -28,13 +30,23 @@ export class MemoryJobDesk implements JobDesk {
         pausedEndpoints++;
         continue;
       }
-      due += endpoint.due.size + endpoint.newer.size;
+      const dueHere = endpoint.due.size + endpoint.newer.size;
+      due += dueHere;
+      if (!blocked.has(endpoint.id)) deliverable += dueHere;
       for (const job of [endpoint.due.first, endpoint.newer.first])
         if (job !== undefined) oldestDueAtMs = Math.min(oldestDueAtMs, job.dueAtMs);
     }
     const oldestDueMs = Math.round(now - oldestDueAtMs);
     const dead = this.#jobs.dead.size;
-    return Promise.resolve({ due, leased, delayed, dead, oldestDueMs, pausedEndpoints });
+    return Promise.resolve({
+      due,
+      deliverable,
+      leased,
+      delayed,
+      dead,
+      oldestDueMs,
+      pausedEndpoints,
+    });
   }
 
   endpoints(): Promise<readonly EndpointLoad[]> {

@@ -5,6 +5,7 @@ import { RedisBus } from "./channels/bus.ts";
 import { RedisCache } from "./channels/cache.ts";
 import { RedisFault } from "./connection.ts";
 import { RedisDeliveryLog } from "./sender/delivery-log.ts";
+import { RedisFleet } from "./sender/fleet.ts";
 import { RedisEventLog } from "./packager/event-log.ts";
 import { RedisEventRecorder } from "./channels/event-recorder.ts";
 import { openFormat } from "./format.ts";
@@ -67,6 +68,7 @@ export class RedisStore {
   readonly queue: RedisJobQueue;
   readonly desk: RedisJobDesk;
   readonly deliveries: RedisDeliveryLog;
+  readonly fleet: RedisFleet;
   readonly #client: RedisClient;
   readonly #writers: PartitionWriters;
   readonly #registry: NodeRegistry | undefined;
@@ -93,6 +95,7 @@ export class RedisStore {
     this.queue = new RedisJobQueue(client, jobs, clock);
     this.desk = new RedisJobDesk(jobs);
     this.deliveries = new RedisDeliveryLog(client, keys, clock);
+    this.fleet = new RedisFleet(client, keys, serverTime);
     const reaper = new Reaper(about);
     this.#registry = hasChannels
       ? new NodeRegistry({ ...about, writers, reaper, log, nodeTimeoutMs })

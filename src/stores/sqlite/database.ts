@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { Database } from "bun:sqlite";
-import { APPLICATION_ID, SCHEMA_VERSION, createSchema } from "./schema.ts";
+import { APPLICATION_ID, SCHEMA_VERSION, createLaterTables, createSchema } from "./schema.ts";
 
 /** `process`: a commit survives the end of the process. `power`: also that of the machine, for a disk flush a commit. */
 export type Durability = "process" | "power";
@@ -82,6 +82,7 @@ function migrate(db: Database, file: string): void {
   // Another process may have made them since they were looked at, or a newer one changed them.
   if (hasTables(db)) checkOwner(db, file);
   else createSchema(db);
+  createLaterTables(db);
 }
 
 function hasTables(db: Database): boolean {

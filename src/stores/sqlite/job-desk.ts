@@ -37,6 +37,16 @@ interface EndpointRow {
   readonly at: number | null;
 }
 
+interface JobsRow {
+  readonly due: number;
+  readonly deliverable: number;
+  readonly leased: number;
+  readonly delayed: number;
+  readonly oldest: number | null;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
 /**
  * By the clock, for a sender may have been away: a lease that has ended holds nothing, and a wait that is over makes due.
  * ?1 is now.
@@ -59,7 +69,9 @@ export class SqliteJobDesk implements JobDesk {
   readonly #changes: ChangePoll;
   readonly #clock: Clock;
   readonly #jobs: JobInsertion;
-  #figures: { readonly atMs: number; readonly figures: QueueFigures } | undefined;
+  #figures:
+    | { readonly atMs: number; readonly blocked: string; readonly figures: QueueFigures }
+    | undefined;
 
   constructor(db: Database, commits: GroupCommit, changes: ChangePoll, clock: Clock) {
     this.#db = db;
@@ -69,11 +81,15 @@ export class SqliteJobDesk implements JobDesk {
     this.#jobs = new JobInsertion(db);
   }
 
-  figures(): Promise<QueueFigures> {
-    const elapsedMs = this.#clock.elapsedMs();
-    if (this.#figures === undefined || elapsedMs - this.#figures.atMs >= FIGURES_LAST_MS)
-      this.#figures = { atMs: elapsedMs, figures: this.#count() };
-    return Promise.resolve(this.#figures.figures);
+  figures(blocked: ReadonlySet<string> = NONE): Promise<QueueFigures> {
+    const atMs = this.#clock.elapsedMs();
+    const list = JSON.stringify([...blocked]);
+    const last = this.#figures;
+    if (last !== undefined && last.blocked === list && atMs - last.atMs < FIGURES_LAST_MS)
+      return Promise.resolve(last.figures);
+    const figures = this.#count(list);
+    this.#figures = { atMs, blocked: list, figures };
+    return Promise.resolve(figures);
   }
 
   endpoints(): Promise<readonly EndpointLoad[]> {
@@ -188,16 +204,19 @@ export class SqliteJobDesk implements JobDesk {
     this.#changes.tell();
   }
 
-  #count(): QueueFigures {
+  /** `blocked`: a JSON list. */
+  #count(blocked: string): QueueFigures {
     const nowMs = this.#clock.now();
     const jobs = this.#db
-      .query<{ due: number; leased: number; delayed: number; oldest: number | null }, [number]>(
+      .query<JobsRow, [number, string]>(
         `WITH ${WHERE_JOBS_ARE}, placed_and_paused AS (SELECT *, endpoint IN (SELECT endpoint FROM paused) AS is_paused FROM placed)
          SELECT count(*) FILTER (WHERE place = 'due' AND NOT is_paused) AS due,
+           count(*) FILTER (WHERE place = 'due' AND NOT is_paused
+             AND endpoint NOT IN (SELECT value FROM json_each(?2))) AS deliverable,
            count(*) FILTER (WHERE place = 'leased') AS leased, count(*) FILTER (WHERE place = 'delayed') AS delayed,
            min(due_since) FILTER (WHERE place = 'due' AND NOT is_paused) AS oldest FROM placed_and_paused`,
       )
-      .get(nowMs);
+      .get(nowMs, blocked);
     const oldest = jobs?.oldest ?? null;
     const others = this.#db
       .query<{ dead: number; paused: number }, []>(
@@ -206,6 +225,7 @@ export class SqliteJobDesk implements JobDesk {
       .get();
     return {
       due: jobs?.due ?? 0,
+      deliverable: jobs?.deliverable ?? 0,
       leased: jobs?.leased ?? 0,
       delayed: jobs?.delayed ?? 0,
       dead: others?.dead ?? 0,

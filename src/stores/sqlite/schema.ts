@@ -23,6 +23,7 @@ export const DELAYED = 1;
  *   done                jobs that are delivered, as JSON lists of their seq, for as long as they are not deleted yet
  *   dead_letters        given up
  *   attempts            what was tried, for people
+ *   senders             which senders are alive, and how they fare; each row ends by itself
  *
  * What a commit costs is the pages it changes, about 10 us each, and a page holds three jobs. So a job is written when it
  * comes and deleted when it goes, hundreds at a time (emptied pages need not be written); between the two only the lists
@@ -80,6 +81,20 @@ CREATE TABLE attempts (
   duration_ms INTEGER NOT NULL, age_ms INTEGER NOT NULL, detail TEXT, sender_version TEXT NOT NULL
 );
 `;
+
+/**
+ * Tables that came later and that nobody is harmed by who does not know them. They are made where they are missing and do not
+ * raise the version: a release before them goes on with the file, beside one that has them.
+ */
+const LATER_TABLES = `
+CREATE TABLE IF NOT EXISTS senders (
+  id TEXT PRIMARY KEY, until INTEGER NOT NULL, ttl_ms INTEGER NOT NULL, report TEXT NOT NULL
+) WITHOUT ROWID;
+`;
+
+export function createLaterTables(db: Database): void {
+  db.exec(LATER_TABLES);
+}
 
 export function createSchema(db: Database): void {
   db.exec(SCHEMA);

@@ -6,6 +6,7 @@ import { openDatabase, type Durability } from "./database.ts";
 import { SqliteDeliveryLog } from "./delivery-log.ts";
 import { SqliteEventLog } from "./event-log.ts";
 import { SqliteEventRecorder } from "./event-recorder.ts";
+import { SqliteFleet } from "./fleet.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { SqliteJobDesk } from "./job-desk.ts";
 import { SqliteJobQueue } from "./job-queue.ts";
@@ -37,6 +38,7 @@ export class SqliteStore {
   readonly queue: SqliteJobQueue;
   readonly desk: SqliteJobDesk;
   readonly deliveries: SqliteDeliveryLog;
+  readonly fleet: SqliteFleet;
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #commits: GroupCommit;
@@ -64,6 +66,7 @@ export class SqliteStore {
     this.queue = new SqliteJobQueue(...parts);
     this.desk = new SqliteJobDesk(...parts);
     this.deliveries = new SqliteDeliveryLog(db, this.#commits, clock);
+    this.fleet = new SqliteFleet(db, this.#commits, clock);
   }
 
   /**

@@ -1,5 +1,6 @@
 import { endpointIdOf } from "../../../src/protocol/webhook.ts";
 import { RedisDeliveryLog } from "../../../src/stores/redis/sender/delivery-log.ts";
+import { RedisFleet } from "../../../src/stores/redis/sender/fleet.ts";
 import { RedisJobDesk } from "../../../src/stores/redis/sender/job-desk.ts";
 import { RedisJobQueue } from "../../../src/stores/redis/sender/job-queue.ts";
 import { RedisJobs } from "../../../src/stores/redis/sender/jobs.ts";
@@ -31,6 +32,7 @@ export function redisJobStore(settings: () => RedisSettings): JobStoreEngine {
           log,
           queue: new RedisJobQueue(connection, jobs, own),
           desk: new RedisJobDesk(jobs),
+          fleet: new RedisFleet(connection, keys, () => `${own.now()}`),
         };
       }
       const { jobs, ...handles } = await open(clock);

@@ -55,7 +55,62 @@ describe("the figures", () => {
   });
 });
 
+describe("the work done", () => {
+  test("counts attempts that the receiver answered, whatever it said, and no others", async () => {
+    const ring = new SenderRing();
+    ring.transport.at(urlOf("1/w"), () => ({ reply: status(200) }));
+    ring.transport.at(urlOf("2/w"), () => ({ reply: status(500) }));
+    for (const [id, result] of Object.entries({ 3: "timeout", 4: "refused", 5: "dns" } as const))
+      ring.transport.at(urlOf(`${id}/w`), () => ({ reply: failure(result) }));
+    ring.addMany(3, "1/w");
+    for (const id of [2, 3, 4, 5]) ring.add(`${id}/w`, { retryWindowMs: 0 });
+    await ring.run(100);
+    expect(ring.sender.work().answered).toBe(4);
+  });
+
+  test("counts for how long slots were held, also by what is under way", async () => {
+    const ring = new SenderRing();
+    ring.transport.at(urlOf("1/w"), () => ({ reply: status(200), afterMs: 300 }));
+    ring.addMany(2, "1/w");
+    await ring.run(200);
+    expect(ring.sender.work().heldByWellMs).toBe(400);
+    await ring.run(10_000);
+    expect(ring.sender.work().heldByWellMs).toBe(600);
+    await ring.run(10_000);
+    expect(ring.sender.work().heldByWellMs).toBe(600);
+  });
+
+  test("leaves out what an endpoint holds that fails, from when that is known", async () => {
+    const ring = new SenderRing();
+    ring.transport.at(urlOf("1/hangs"), () => ({ reply: failure("timeout"), afterMs: 4_000 }));
+    ring.addMany(50, "1/hangs", { retryWindowMs: 0 });
+    await ring.run(60_000);
+    const { heldByWellMs } = ring.sender.work();
+    // The first two requests: nobody knew.
+    expect(heldByWellMs).toBe(8_000);
+    expect(ring.log.recorded.length).toBeGreaterThan(3);
+  });
+});
+
 describe("an endpoint", () => {
+  test("is blocked from when its breaker opens until that is closed", async () => {
+    const ring = new SenderRing();
+    let isWell = false;
+    ring.transport.at(urlOf("1/w"), () => ({ reply: isWell ? status(200) : failure("timeout") }));
+    ring.transport.at(urlOf("2/w"), () => ({ reply: status(500) }));
+    ring.addMany(20, "1/w");
+    ring.add("2/w");
+    await ring.run(1_000);
+    expect([...ring.sender.blockedEndpoints()]).toEqual(["1/w"]);
+    // Half-open: one request may pass, so it is blocked still.
+    ring.transport.at(urlOf("1/w"), () => ({ reply: status(200), afterMs: 3_000 }));
+    isWell = true;
+    await ring.runUntil(() => ring.state("1/w")?.breaker === "half-open");
+    expect([...ring.sender.blockedEndpoints()]).toEqual(["1/w"]);
+    await ring.runUntil(() => ring.state("1/w")?.breaker === "closed");
+    expect([...ring.sender.blockedEndpoints()]).toEqual([]);
+  });
+
   test("shows how it fares", async () => {
     const ring = new SenderRing();
     ring.addMany(4, "1/w");

@@ -21,6 +21,7 @@
 --   paused                 hash    endpoint → '<since, wall time> <reason>'
 --   dead                   zset    numbers in the order of their burial
 --   attempts               stream  the delivery log
+--   senders                hash    who is alive, and how they fare (report-sender.lua)
 --
 -- An endpoint that has a job in a line and is not paused has a turn. A script that changes anything ends with `finish`.
 

@@ -16,6 +16,8 @@ const PAGE = 200;
 /** As good as never: later than any wall time. */
 const END_OF_TIME_MS = 9_007_199_254_740_991;
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** What people do with the queue. */
 export class RedisJobDesk implements JobDesk {
   readonly #jobs: RedisJobs;
@@ -24,11 +26,19 @@ export class RedisJobDesk implements JobDesk {
     this.#jobs = jobs;
   }
 
-  async figures(): Promise<QueueFigures> {
-    const reply = await this.#jobs.run(JOB_SCRIPTS.figures, "clock", [`${WAKE_JOBS}`]);
-    const [due = 0, leased = 0, delayed = 0, dead = 0, oldestDueMs = 0, pausedEndpoints = 0] =
-      reply as readonly number[];
-    return { due, leased, delayed, dead, oldestDueMs, pausedEndpoints };
+  async figures(blocked: ReadonlySet<string> = NONE): Promise<QueueFigures> {
+    const args = [`${WAKE_JOBS}`, ...blocked];
+    const reply = await this.#jobs.run(JOB_SCRIPTS.figures, "clock", args);
+    const [
+      due = 0,
+      deliverable = 0,
+      leased = 0,
+      delayed = 0,
+      dead = 0,
+      oldestDueMs = 0,
+      pausedEndpoints = 0,
+    ] = reply as readonly number[];
+    return { due, deliverable, leased, delayed, dead, oldestDueMs, pausedEndpoints };
   }
 
   async endpoints(): Promise<readonly EndpointLoad[]> {

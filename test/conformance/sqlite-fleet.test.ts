@@ -1,0 +1,4 @@
+import { describeFleet } from "./fleet.ts";
+import { sqliteJobStore } from "./sqlite-job-store.ts";
+
+describeFleet("SqliteFleet", sqliteJobStore);
