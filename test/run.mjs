@@ -36,11 +36,12 @@ const RUNNERS = {
   e2e: inNode,
   browser: inNode,
   soak: inNode,
+  image: inBun,
   crash: inNode,
 };
 const SETS = {
   fast: ["unit", "property", "conformance", "architecture", "fuzz", "simulation", "e2e"],
-  all: ["redis", "nodes", "drain", "browser", "soak", "crash"],
+  all: ["redis", "nodes", "drain", "browser", "image", "soak", "crash"],
 };
 
 const [wanted = "fast", ...parts] = process.argv.slice(2);

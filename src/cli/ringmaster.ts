@@ -32,4 +32,5 @@ Start with:
   ringmaster trigger demo hello '{"a":1}'   in a third: publish an event`,
   );
 
-await program.parseAsync();
+// Not awaited, for byte code (deploy/image) allows no `await` out here.
+void program.parseAsync();
