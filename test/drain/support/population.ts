@@ -71,12 +71,17 @@ export class Population {
     return told.events;
   }
 
-  /** Events that nobody should have been told of: of residents who stay and were back within three seconds each time. */
-  flapsIn(calls: readonly Call[]): string[] {
+  /**
+   * Events that nobody should have been told of: of those who were there from the beginning, stay, and were back within
+   * three seconds each time. They know better than the server when they were not: it hears of a leaving after them, and of
+   * a return before them.
+   */
+  flapsIn(calls: readonly Call[], fromTheBeginning: readonly Resident[]): string[] {
+    const residents = fromTheBeginning.filter(({ hasLeft }) => !hasLeft);
     const steady = new Set<string>();
-    for (const resident of this.staying)
+    for (const resident of residents)
       for (const channel of resident.channels) steady.add(placeOf(channel, resident.userId));
-    for (const resident of this.staying)
+    for (const resident of residents)
       for (const { channel, ms } of resident.absences())
         if (ms >= DEBOUNCE_MS) steady.delete(placeOf(channel, resident.userId));
     return calls
