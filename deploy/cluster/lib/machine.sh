@@ -70,16 +70,18 @@ start_machine() {
   record_machine "$name" $!
 }
 
+# record_machine NAME PROCESS: the process becomes unshare, whose only child is the init.
 record_machine() {
-  local name=$1 parent=$2 pid='' tries
-  # unshare needs a moment to fork.
-  for tries in $(seq 100); do
-    read -r pid <"/proc/$parent/task/$parent/children" || true
-    [ -z "$pid" ] || break
-    [ -d "/proc/$parent" ] || break
+  local name=$1 parent=$2 pid='' command='' deadline=$((SECONDS + 10))
+  until [ -n "$pid" ]; do
+    if [ ! -d "/proc/$parent" ] || [ "$SECONDS" -ge "$deadline" ]; then
+      fail "The machine $name did not start: read $(machine_folder "$name")/log/init.log."
+    fi
     sleep 0.05
+    # Before that it is a shell with short-lived children of its own.
+    { read -r command <"/proc/$parent/comm"; } 2>/dev/null || true
+    [ "$command" != unshare ] || read -r pid <"/proc/$parent/task/$parent/children" || true
   done
-  [ -n "$pid" ] || fail "The machine $name did not start: read $(machine_folder "$name")/log/init.log."
   echo "$pid $(process_start "$pid")" >"$(machine_folder "$name")/pid"
 }
 

@@ -27,6 +27,10 @@ CLUSTER_DNS=$SERVICES.0.10
 PAUSE_IMAGE=localhost/ringmaster-cluster/pause:1
 COREDNS_IMAGE=localhost/ringmaster-cluster/coredns:1
 
+# For trying the cluster out: a shell and an HTTP server in one static program.
+BUSYBOX=/bin/busybox
+BUSYBOX_IMAGE=localhost/ringmaster-cluster/busybox:1
+
 # Folders of each node's disk, /var/lib/volumes/<number>, that are offered as persistent volumes.
 VOLUMES_PER_NODE=12
 

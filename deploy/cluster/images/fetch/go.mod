@@ -1,0 +1,3 @@
+module ringmaster/deploy/cluster/images/fetch
+
+go 1.24.0
