@@ -165,7 +165,7 @@ each in a sentence that says what would be right.
 {{- $isGiven = and (kindIs "map" $within) (hasKey (ternary $within dict (kindIs "map" $within)) $name) }}
 {{- end }}
 {{- if $isGiven }}
-- {{ printf "config.%s is not for the values to set: %s." $path $instead | quote }}
+- {{ printf "config.%s is the chart's to set: %s." $path $instead | quote }}
 {{- end }}
 {{- end }}
 {{- end }}
