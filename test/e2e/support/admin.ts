@@ -37,8 +37,12 @@ export function webhooks(server: Ringmaster, app?: string): Promise<readonly Sho
 }
 
 /** Newest first. */
-export function attempts(server: Ringmaster, app?: string): Promise<readonly ShownAttempt[]> {
-  return listed(server, "/webhooks/attempts", "attempts", app);
+export function attempts(
+  server: Ringmaster,
+  app?: string,
+  filter: Readonly<Record<string, string>> = {},
+): Promise<readonly ShownAttempt[]> {
+  return listed(server, "/webhooks/attempts", "attempts", app, filter);
 }
 
 export function deadLetters(server: Ringmaster, app?: string): Promise<readonly ShownDeadLetter[]> {
@@ -50,11 +54,12 @@ async function listed<Item>(
   path: string,
   field: string,
   app: string | undefined,
+  filter: Readonly<Record<string, string>> = {},
 ): Promise<readonly Item[]> {
-  const query = app === undefined ? "" : `?app=${app}`;
+  const query = new URLSearchParams({ ...(app === undefined ? {} : { app }), ...filter });
   const { status, body } = await plainRequest(opsPort, {
     method: "GET",
-    path: `/admin${path}${query}`,
+    path: `/admin${path}?${query}`,
   });
   if (status !== 200) throw new Error(`the admin API answered ${status}: ${body}`);
   return (JSON.parse(body) as Record<string, readonly Item[]>)[field] ?? [];
