@@ -7,6 +7,7 @@ import { pauseCommand } from "./webhooks/pause.ts";
 import { replayCommand } from "./webhooks/replay.ts";
 import { resumeCommand } from "./webhooks/resume.ts";
 import { testCommand } from "./webhooks/test.ts";
+import { versionsCommand } from "./webhooks/versions.ts";
 
 /** `ringmaster webhooks`: what becomes of webhooks, and what a person can do about it. */
 export function webhooksCommand(): Command {
@@ -21,6 +22,7 @@ export function webhooksCommand(): Command {
     .addCommand(pauseCommand())
     .addCommand(resumeCommand())
     .addCommand(testCommand())
+    .addCommand(versionsCommand())
     .addHelpText(
       "after",
       `

@@ -47,6 +47,7 @@ export function describeDeliveryLog(name: string, engine: JobStoreEngine): void 
     test("has nothing of nothing", async () => {
       expect(await log.attempts({}, 10)).toEqual([]);
       expect(await log.summary(0)).toEqual(new Map());
+      expect(await log.versions(0)).toEqual(new Map());
       expect(await log.prune({ maxAgeMs: 0, maxEntries: 0 })).toBe(0);
     });
 
@@ -148,6 +149,86 @@ export function describeDeliveryLog(name: string, engine: JobStoreEngine): void 
       expect(await log.summary(startMs + 901)).toEqual(new Map());
     });
 
+    test("tells sender versions apart: how their attempts since a time ended, and how long they took", async () => {
+      const startMs = clock.now();
+      const at = (ms: number, changes: Partial<Attempt>) =>
+        attempt(clock, { atMs: startMs + ms, ...changes });
+      const old = { senderVersion: "1.0.0" };
+      const canary = { senderVersion: "1.1.0-canary.1" };
+      await record(
+        at(99, { ...old, durationMs: 9_999 }),
+        at(100, { ...old, durationMs: 10 }),
+        at(300, { ...old, durationMs: 30, appId: "2" }),
+        at(200, { ...canary, result: "timeout", status: null, durationMs: 4_000 }),
+        at(400, { ...old, result: "status", status: 500, durationMs: 20 }),
+        at(500, { ...old, result: "address", status: null, durationMs: 0 }),
+        at(600, { ...canary, result: "dns", status: null, durationMs: 70_000 }),
+        at(700, { ...canary, result: "shutdown", status: null, durationMs: 1 }),
+        at(800, { senderVersion: "0.9.0", result: "egress", status: null, durationMs: 5 }),
+      );
+      expect(await log.versions(startMs + 100)).toEqual(
+        new Map([
+          [
+            "1.0.0",
+            {
+              ...{ delivered: 2, failed: 2, ownFaults: 0, p50Ms: 10, p95Ms: 30, p99Ms: 30 },
+              ...{ firstAtMs: startMs + 100, lastAtMs: startMs + 500 },
+            },
+          ],
+          [
+            "1.1.0-canary.1",
+            {
+              ...{
+                delivered: 0,
+                failed: 1,
+                ownFaults: 2,
+                p50Ms: 4_000,
+                p95Ms: 4_000,
+                p99Ms: 4_000,
+              },
+              ...{ firstAtMs: startMs + 200, lastAtMs: startMs + 700 },
+            },
+          ],
+          [
+            "0.9.0",
+            {
+              ...{ delivered: 0, failed: 0, ownFaults: 1, p50Ms: null, p95Ms: null, p99Ms: null },
+              ...{ firstAtMs: startMs + 800, lastAtMs: startMs + 800 },
+            },
+          ],
+        ]),
+      );
+      expect((await log.versions(startMs)).get("1.0.0")).toMatchObject({
+        delivered: 3,
+        p99Ms: 9_999,
+        firstAtMs: startMs + 99,
+      });
+      expect(await log.versions(startMs + 801)).toEqual(new Map());
+    });
+
+    test("tells how long the attempts of thousands took, in whatever order they came", async () => {
+      const all = Array.from({ length: 2_000 }, (_, i) =>
+        attempt(clock, {
+          atMs: clock.now() + i,
+          durationMs: 1 + ((i * 7) % 1_000),
+          detail: i % 2 === 0 ? null : ',"durationMs":9999,"senderVersion":"no","result":"no"',
+        }),
+      );
+      await record(...all);
+      expect(await log.versions(0)).toEqual(
+        new Map([
+          [
+            "1.2.3",
+            {
+              ...{ delivered: 2_000, failed: 0, ownFaults: 0 },
+              ...{ p50Ms: 500, p95Ms: 950, p99Ms: 990 },
+              ...{ firstAtMs: clock.now(), lastAtMs: clock.now() + 1_999 },
+            },
+          ],
+        ]),
+      );
+    });
+
     test("is pruned by age: what is older than that is forgotten, and told how many", async () => {
       const all = [0, 1_000, 2_000].map((ms) => attempt(clock, { atMs: clock.now() + ms }));
       await record(...all);
@@ -199,6 +280,7 @@ export function describeDeliveryLog(name: string, engine: JobStoreEngine): void 
         expect(await log.attempts(filter, 100)).toMatchObject([{ detail: text }]);
       }
       expect((await log.summary(0)).size).toBe(STRANGE.length);
+      expect([...(await log.versions(0)).keys()].toSorted()).toEqual(STRANGE.toSorted());
     });
 
     test.skipIf(engine.whyAlone !== undefined)("is one for two processes", async () => {

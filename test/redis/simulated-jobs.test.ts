@@ -90,7 +90,7 @@ describe("the queue's scripts on the simulated Redis", () => {
     ));
 
   test("are all compared", () => {
-    const attempts = ["record-attempts", "read-attempts", "sum-attempts", "prune-attempts"];
+    const attempts = ["record", "read", "sum", "tally", "prune"].map((verb) => `${verb}-attempts`);
     const names = [...Object.values(JOB_SCRIPTS).map(({ name }) => name), ...attempts];
     expect([...seen].toSorted()).toEqual(names.toSorted());
   });
@@ -173,6 +173,7 @@ class World {
         await this.#desk.deadLetters({ appId: "1" }, 2);
         await this.#log.attempts({ failed: true }, 2);
         await this.#log.summary(this.#clock.now() - 1_000);
+        await this.#log.versions(this.#clock.now() - 1_000);
         return;
       case "record":
         for (const [i, result] of (["delivered", "timeout"] as const).entries())

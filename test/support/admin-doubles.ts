@@ -15,6 +15,7 @@ import type {
 } from "../../src/sender/ports/job-desk.ts";
 import { FileAppStore } from "../../src/stores/file/app-store.ts";
 import { MemoryDeliveryLog } from "../../src/stores/memory/delivery-log.ts";
+import { MemoryFleet } from "../../src/stores/memory/fleet.ts";
 import { FakeClock } from "./fake-clock.ts";
 
 /** The wall clock of these tests: 2026-01-31T12:00:00Z. */
@@ -171,6 +172,7 @@ export interface AdminServerOptions {
 export class AdminServer implements AsyncDisposable {
   readonly desk = new FakeDesk();
   readonly deliveries = new MemoryDeliveryLog(new FakeClock(NOW_MS));
+  readonly fleet = new MemoryFleet(new FakeClock(NOW_MS));
   readonly apps: FileAppStore;
   readonly lines: LogLine[] = [];
   readonly port: number;
@@ -202,13 +204,14 @@ export class AdminServer implements AsyncDisposable {
     this.apps = new FileAppStore(apps);
     const to = (level: LogLine["level"]) => (fields: object, message: string) =>
       void this.lines.push({ level, fields, message });
-    const { desk, deliveries } = this;
+    const { desk, deliveries, fleet } = this;
     const admin = new AdminApi({
       token,
       log: { debug: to("debug"), info: to("info"), warn: to("warn"), error: to("error") },
       apps: this.apps,
       desk,
       deliveries,
+      fleet,
       senderStates,
       testJob: (app, webhook) =>
         testJob({ id: `job_test_${++this.#jobs}`, appId: app.id, webhookId: webhook.id }),

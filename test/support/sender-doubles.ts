@@ -1,6 +1,11 @@
 import type { Job } from "../../src/protocol/job.ts";
 import { endpointIdOf } from "../../src/protocol/webhook.ts";
-import type { Attempt, AttemptSummary, DeliveryLog } from "../../src/sender/ports/delivery-log.ts";
+import type {
+  Attempt,
+  AttemptSummary,
+  DeliveryLog,
+  VersionSummary,
+} from "../../src/sender/ports/delivery-log.ts";
 import type {
   JobOutcome,
   JobQueue,
@@ -381,6 +386,10 @@ export class FakeDeliveryLog implements DeliveryLog {
   }
 
   summary(): Promise<ReadonlyMap<string, AttemptSummary>> {
+    return Promise.resolve(new Map());
+  }
+
+  versions(): Promise<ReadonlyMap<string, VersionSummary>> {
     return Promise.resolve(new Map());
   }
 

@@ -161,6 +161,7 @@ export class ServerProcess {
       apps: this.#apps,
       desk: store.desk,
       deliveries: store.deliveries,
+      fleet: store.fleet,
       senderStates: sender === undefined ? undefined : () => sender.endpointStates(),
       testJob,
       now: Date.now,

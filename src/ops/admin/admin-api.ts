@@ -4,6 +4,7 @@ import { AdminFault } from "./admin-fault.ts";
 import type { AdminSources } from "./admin-sources.ts";
 import { NO_PARAMETERS, checked } from "./parameters.ts";
 import { bodyParameters, queryParameters } from "./request-parameters.ts";
+import { SenderVersions } from "./sender-versions.ts";
 import { WebhookControl } from "./webhook-control.ts";
 import { WebhookDirectory } from "./webhook-directory.ts";
 import { WebhookHistory } from "./webhook-history.ts";
@@ -78,11 +79,13 @@ function routes(sources: AdminSources, log: Log): ReadonlyMap<string, Route> {
   const directory = new WebhookDirectory(sources);
   const overview = new WebhookOverview(sources, directory);
   const history = new WebhookHistory(sources, directory);
+  const versions = new SenderVersions(sources);
   const control = new WebhookControl(sources, directory, log);
   return new Map<string, Route>([
     ["/admin/webhooks", { method: "GET", answer: (asked) => overview.list(asked) }],
     ["/admin/webhooks/attempts", { method: "GET", answer: (asked) => history.attempts(asked) }],
     ["/admin/webhooks/failed", { method: "GET", answer: (asked) => history.failed(asked) }],
+    ["/admin/webhooks/versions", { method: "GET", answer: (asked) => versions.list(asked) }],
     ["/admin/webhooks/replay", { method: "POST", answer: (asked) => control.replay(asked) }],
     ["/admin/webhooks/pause", { method: "POST", answer: (asked) => control.pause(asked) }],
     ["/admin/webhooks/resume", { method: "POST", answer: (asked) => control.resume(asked) }],

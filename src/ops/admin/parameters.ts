@@ -71,6 +71,9 @@ export const REPLAY_PARAMETERS = (nowMs: number) =>
     all: z.literal(true, "can only be true").optional(),
   });
 
+export const VERSIONS_PARAMETERS = (nowMs: number) =>
+  z.strictObject({ since: moment(nowMs).optional() });
+
 export const NAMED_PARAMETERS = z.strictObject({ app: naming.app, webhook: shortText() });
 
 export const PAUSE_PARAMETERS = z.strictObject({

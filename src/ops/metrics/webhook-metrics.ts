@@ -193,6 +193,7 @@ function ofSender(
   return ofKnown(type, name, help, (reading) => reading.sender(), read);
 }
 
+/** Of this process's sender. */
 function histogram(
   name: string,
   help: string,
@@ -202,17 +203,18 @@ function histogram(
     type: "histogram",
     name,
     help,
-    labels: ["le"],
+    labels: ["sender_version", "le"],
     *read(reading): Iterable<Sample> {
       const figures = read(reading);
       if (figures === undefined) return;
+      const version = { sender_version: reading.version };
       let below = 0;
       for (const [i, count] of figures.counts.entries()) {
         below += count;
-        yield [below, { le: String(figures.bounds[i] ?? "+Inf") }, "_bucket"];
+        yield [below, { ...version, le: String(figures.bounds[i] ?? "+Inf") }, "_bucket"];
       }
-      yield [figures.sum, {}, "_sum"];
-      yield [below, {}, "_count"];
+      yield [figures.sum, version, "_sum"];
+      yield [below, version, "_count"];
     },
   };
 }

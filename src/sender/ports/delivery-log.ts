@@ -64,8 +64,26 @@ export interface DeliveryLog {
   attempts(filter: AttemptFilter, limit: number): Promise<readonly Attempt[]>;
   /** By endpoint id, of attempts since then: how many were delivered and how many failed, and the newest. */
   summary(sinceMs: number): Promise<ReadonlyMap<string, AttemptSummary>>;
+  /** By sender version, of attempts since then: how they ended, and how long they took. */
+  versions(sinceMs: number): Promise<ReadonlyMap<string, VersionSummary>>;
   /** Answers how many were forgotten. */
   prune(bounds: { readonly maxAgeMs: number; readonly maxEntries: number }): Promise<number>;
+}
+
+/** What the senders of one version did. */
+export interface VersionSummary {
+  readonly delivered: number;
+  /** For a reason that the receiver, or its configuration, is to answer for. */
+  readonly failed: number;
+  /** For a reason of ours, which counts for nothing. */
+  readonly ownFaults: number;
+  /** Of those that were delivered or failed: so long did half of them take at most, 95 of 100, 99 of 100. Null without any. */
+  readonly p50Ms: number | null;
+  readonly p95Ms: number | null;
+  readonly p99Ms: number | null;
+  /** When the first and the last of all these began; wall time. */
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
 }
 
 export interface AttemptSummary {

@@ -5,7 +5,9 @@ import type {
   AttemptFilter,
   AttemptSummary,
   DeliveryLog,
+  VersionSummary,
 } from "../../sender/ports/delivery-log.ts";
+import { summarized } from "../../sender/ports/version-tally.ts";
 
 /** A DeliveryLog for one process. */
 export class MemoryDeliveryLog implements DeliveryLog {
@@ -44,6 +46,20 @@ export class MemoryDeliveryLog implements DeliveryLog {
       );
     }
     return Promise.resolve(summaries);
+  }
+
+  versions(sinceMs: number): Promise<ReadonlyMap<string, VersionSummary>> {
+    const tallies = this.#attempts
+      .filter(({ atMs }) => atMs >= sinceMs)
+      .map(({ senderVersion, result, durationMs, atMs }) => ({
+        version: senderVersion,
+        result,
+        durationMs: Math.round(durationMs),
+        count: 1,
+        firstAtMs: atMs,
+        lastAtMs: atMs,
+      }));
+    return Promise.resolve(summarized(tallies));
   }
 
   prune({

@@ -7,7 +7,9 @@ import type {
   AttemptResult,
   AttemptSummary,
   DeliveryLog,
+  VersionSummary,
 } from "../../sender/ports/delivery-log.ts";
+import { summarized, type AttemptTally } from "../../sender/ports/version-tally.ts";
 import { conditionOf, type Condition } from "./condition.ts";
 import type { GroupCommit } from "./group-commit.ts";
 
@@ -94,6 +96,17 @@ export class SqliteDeliveryLog implements DeliveryLog {
       summaries.set(endpointIdOf(last.appId, last.webhookId), { delivered, failed, last });
     }
     return Promise.resolve(summaries);
+  }
+
+  versions(sinceMs: number): Promise<ReadonlyMap<string, VersionSummary>> {
+    const tallies = this.#db
+      .query<AttemptTally, [number]>(
+        `SELECT sender_version AS version, result, duration_ms AS durationMs, count(*) AS count,
+           min(at) AS firstAtMs, max(at) AS lastAtMs
+         FROM attempts WHERE at >= ? GROUP BY sender_version, result, duration_ms`,
+      )
+      .all(sinceMs);
+    return Promise.resolve(summarized(tallies));
   }
 
   async prune({

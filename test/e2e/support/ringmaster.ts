@@ -39,6 +39,8 @@ export interface RingmasterOptions {
   readonly launcher?: readonly string[];
   /** Where default-app.json goes; a folder of its own otherwise. */
   readonly dataDir?: string;
+  /** Whose sources are run: the repository's own otherwise. */
+  readonly tree?: string;
   /** Gives no flags for the ports: they stand in `env`. */
   readonly portsFromEnvironment?: boolean;
 }
@@ -89,7 +91,7 @@ export class Ringmaster {
     const [command, ...rest] = [
       ...(options.launcher ?? []),
       BUN,
-      join(ROOT, "src/cli/ringmaster.ts"),
+      join(options.tree ?? ROOT, "src/cli/ringmaster.ts"),
       "serve",
       ...args,
     ];

@@ -99,6 +99,64 @@ describe.concurrent("webhooks list", () => {
   });
 });
 
+describe.concurrent("webhooks versions", () => {
+  async function canary(server: AdminServer): Promise<void> {
+    for (let i = 0; i < 2_000; i++)
+      server.deliveries.record(
+        testAttempt({
+          senderVersion: i % 10 === 0 ? "0.2.0" : "0.1.0",
+          atMs: NOW_MS - 2_000 + i,
+          durationMs: i % 100,
+          ...(i === 777 ? { result: "timeout", status: null } : {}),
+        }),
+      );
+    const like = { slots: 100, utilisation: 0.5, fullRate: 1, isMeasured: true };
+    for (const [senderId, version] of Object.entries({ a: "0.1.0", b: "0.1.0", c: "0.2.0" }))
+      await server.fleet.report({ ...like, senderId, version, blockedEndpoints: [] }, 8_000);
+  }
+
+  test("is a table of shares, successes and latencies", async () => {
+    await using server = adminServer();
+    await canary(server);
+    expect(await webhooks(server, "versions")).toEqual({
+      code: 0,
+      stdout: [
+        "VERSION  SENDERS  SHARE   ATTEMPTS  DELIVERED  OWN FAULTS  P50    P99    LAST ATTEMPT",
+        "0.1.0    2        90.0 %  1800      99.9 %     0           49 ms  99 ms  2026-01-31T11:59:59.999Z",
+        "0.2.0    1        10.0 %  200       100.0 %    0           40 ms  90 ms  2026-01-31T11:59:59.990Z",
+        "",
+      ].join("\n"),
+      stderr: "",
+    });
+  });
+
+  test("as JSON is the server's answer, since the time that was given", async () => {
+    await using server = adminServer();
+    await canary(server);
+    const { code, stdout } = await webhooks(server, "versions", "--json", "--since", "1s");
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual(
+      await (await server.get("/admin/webhooks/versions?since=1s")).json(),
+    );
+    expect(JSON.parse(stdout)).toMatchObject({
+      versions: [{ delivered: 900 }, { delivered: 100 }],
+    });
+  });
+
+  test("says when there is none, cannot steer the terminal, and refuses what is no time", async () => {
+    await using server = adminServer();
+    expect((await webhooks(server, "versions")).stdout).toBe(
+      `No sender is alive, and none made an attempt in that time (${server.url}).\n`,
+    );
+    server.deliveries.record(testAttempt({ senderVersion: STEERING }));
+    const { stdout } = await webhooks(server, "versions");
+    expect(stdout).toContain("\\u001b[2J\\u009b2J  0        100.0 %");
+    const wrong = await webhooks(server, "versions", "--since", "soon");
+    expect([wrong.code, wrong.stdout]).toEqual([2, ""]);
+    expect(wrong.stderr).toContain("--since");
+  });
+});
+
 describe.concurrent("webhooks attempts", () => {
   test("is a table, newest first, that cannot steer the terminal", async () => {
     await using server = adminServer();

@@ -340,6 +340,72 @@ describe("GET /admin/webhooks/attempts", () => {
   });
 });
 
+describe("GET /admin/webhooks/versions", () => {
+  const report = (senderId: string, version: string, utilisation: number) =>
+    server.fleet.report(
+      {
+        ...{ senderId, version, utilisation, slots: 100, fullRate: 10, isMeasured: true },
+        blockedEndpoints: [],
+      },
+      8_000,
+    );
+
+  test("tells versions apart that made attempts in the last ten minutes, or are alive", async () => {
+    const old = { senderVersion: "0.9.0" };
+    const canary = { senderVersion: "0.10.0" };
+    for (const attempt of [
+      testAttempt({ ...old, atMs: NOW_MS - 11 * 60_000, durationMs: 4_000 }),
+      testAttempt({ ...old, durationMs: 10 }),
+      testAttempt({ ...old, durationMs: 20, atMs: NOW_MS - 1_000 }),
+      testAttempt({ ...canary, durationMs: 15, atMs: NOW_MS - 500, result: "status", status: 500 }),
+      testAttempt({ ...canary, durationMs: 9_000, result: "dns", status: null }),
+    ])
+      server.deliveries.record(attempt);
+    await report("a", "0.10.0", 0.25);
+    await report("b", "0.10.0", 0.5);
+    await report("c", "0.11.0", 0);
+    expect((await get("/admin/webhooks/versions")).body).toEqual({
+      since: "2026-01-31T11:50:00.000Z",
+      versions: [
+        {
+          ...{ version: "0.9.0", senders: 0, busy: 0, delivered: 2, failed: 0, ownFaults: 0 },
+          ...{ share: 0.6667, p50Ms: 10, p95Ms: 20, p99Ms: 20 },
+          ...{ firstAt: "2026-01-31T11:59:00.000Z", lastAt: "2026-01-31T11:59:59.000Z" },
+        },
+        {
+          ...{ version: "0.10.0", senders: 2, busy: 0.75, delivered: 0, failed: 1, ownFaults: 1 },
+          ...{ share: 0.3333, p50Ms: 15, p95Ms: 15, p99Ms: 15 },
+          ...{ firstAt: "2026-01-31T11:59:00.000Z", lastAt: "2026-01-31T11:59:59.500Z" },
+        },
+        {
+          ...{ version: "0.11.0", senders: 1, busy: 0, delivered: 0, failed: 0, ownFaults: 0 },
+          ...{ share: 0, p50Ms: null, p95Ms: null, p99Ms: null, firstAt: null, lastAt: null },
+        },
+      ],
+    });
+    const { body } = await get("/admin/webhooks/versions?since=1h");
+    expect(body).toMatchObject({
+      versions: [{ version: "0.9.0", delivered: 3, p99Ms: 4_000 }, {}, {}],
+    });
+  });
+
+  test("is empty where nothing was sent and nobody sends", async () => {
+    const { status, body } = await get("/admin/webhooks/versions?since=2026-01-31");
+    expect([status, body]).toEqual([200, { since: "2026-01-31T00:00:00.000Z", versions: [] }]);
+  });
+
+  test("has no share of nothing", async () => {
+    await report("a", "1", 0);
+    expect((await get("/admin/webhooks/versions")).body).toMatchObject({
+      versions: [{ version: "1", senders: 1, share: null }],
+    });
+  });
+
+  test.each(["?since=yesterday", "?until=1h", "?app=shop"])("refuses %s", async (query) => {
+    expect((await get(`/admin/webhooks/versions${query}`)).status).toBe(400);
+  });
+});
+
 describe("GET /admin/webhooks/failed", () => {
   test("tells of each dead letter all but its headers, and its body only when asked", async () => {
     server.desk.bury(testJob(), { buriedAtMs: NOW_MS - 5 });

@@ -1,4 +1,5 @@
-import type { Attempt } from "../../../sender/ports/delivery-log.ts";
+import type { Attempt, AttemptResult } from "../../../sender/ports/delivery-log.ts";
+import type { AttemptTally } from "../../../sender/ports/version-tally.ts";
 import type { Reply } from "../connection.ts";
 
 /** An attempt as it goes into the stream. What scripts look at is beside the JSON, and not in it once more. */
@@ -18,5 +19,19 @@ export function attemptOf(fields: readonly Reply[]): Attempt {
     webhookId: webhookId ?? "",
     jobId: jobId ?? "",
     ...rest,
+  };
+}
+
+/** As `tally-attempts` answers it. */
+export function tallyOf(fields: readonly Reply[]): AttemptTally {
+  const [result, durationMs, rest, count, firstAtMs, lastAtMs] = fields;
+  const { senderVersion } = JSON.parse(`{${String(rest)}`) as Pick<Attempt, "senderVersion">;
+  return {
+    version: senderVersion,
+    result: String(result) as AttemptResult,
+    durationMs: Math.round(Number(durationMs)),
+    count: Number(count),
+    firstAtMs: Number(firstAtMs),
+    lastAtMs: Number(lastAtMs),
   };
 }

@@ -5,19 +5,23 @@ import type {
   AttemptFilter,
   AttemptSummary,
   DeliveryLog,
+  VersionSummary,
 } from "../../../sender/ports/delivery-log.ts";
-import { argumentsOf, attemptOf } from "./attempt-fields.ts";
+import { summarized, together, type AttemptTally } from "../../../sender/ports/version-tally.ts";
+import { argumentsOf, attemptOf, tallyOf } from "./attempt-fields.ts";
 import type { RedisConnection, Reply } from "../connection.ts";
 import type { Keys } from "../keys.ts";
 import pruneSource from "../lua/prune-attempts.lua" with { type: "text" };
 import readSource from "../lua/read-attempts.lua" with { type: "text" };
 import recordSource from "../lua/record-attempts.lua" with { type: "text" };
 import sumSource from "../lua/sum-attempts.lua" with { type: "text" };
+import tallySource from "../lua/tally-attempts.lua" with { type: "text" };
 import { script } from "../script.ts";
 
 const RECORD = script("record-attempts", recordSource);
 const READ = script("read-attempts", readSource);
 const SUM = script("sum-attempts", sumSource);
+const TALLY = script("tally-attempts", tallySource);
 const PRUNE = script("prune-attempts", pruneSource);
 
 /** How many are looked at in one call. */
@@ -116,6 +120,24 @@ export class RedisDeliveryLog implements DeliveryLog {
         });
       }
       if (next === "") return summaries;
+      from = `(${next}`;
+    }
+  }
+
+  async versions(sinceMs: number): Promise<ReadonlyMap<string, VersionSummary>> {
+    // Added up page by page: what is kept does not grow with the number of attempts.
+    const tallies = new Map<string, AttemptTally>();
+    for (let from = "+"; ;) {
+      const args = [from, `${PAGE}`, `${Math.max(0, sinceMs)}`];
+      const reply = await this.#connection.run(TALLY, [this.#key], args);
+      const [next, ...rows] = reply as readonly [string, ...(readonly Reply[])[]];
+      for (const row of rows) {
+        const found = tallyOf(row);
+        const key = `${found.result} ${found.durationMs} ${found.version}`;
+        const known = tallies.get(key);
+        tallies.set(key, known === undefined ? found : together(known, found));
+      }
+      if (next === "") return summarized(tallies.values());
       from = `(${next}`;
     }
   }
