@@ -16,6 +16,9 @@ import { until } from "../../support/redis-cluster.ts";
 import { at, redisSettings } from "../../support/redis-settings.ts";
 import { recorder, type LogEntry } from "../../support/ring.ts";
 
+const NO_RESP = "what came on a connection to Redis for subscriptions is no RESP2: making another";
+const LISTENER_FAILED = "could not handle a message from Redis: it is lost";
+
 const opened: { close(): Promise<void> }[] = [];
 afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one.close();
@@ -262,12 +265,47 @@ describe("a subscriber", () => {
     expect(server.fake.sent("SSUBSCRIBE")).toHaveLength(3);
   });
 
-  test("gives up a line on which there is no RESP", async () => {
+  test("gives up a line on which there is no RESP, and says why", async () => {
     const server = await PubSub.start();
-    const { subscriber, missed } = await listening({}, server.fake.port);
+    const { subscriber, missed, logged } = await listening({}, server.fake.port);
     await subscriber.subscribe("{a}c");
     server.connection?.push("HTTP/1.1 400 Bad Request\r\n");
     await until("it is told", async () => missed.length === 1);
+    const said = logged.find(({ message }) => message === NO_RESP);
+    expect(said).toMatchObject({
+      level: "error",
+      fields: {
+        err: { message: 'no RESP2: a reply begins with "H"' },
+        servers: [`127.0.0.1:${server.fake.port}`],
+      },
+    });
+  });
+
+  test("loses the message that its listener fails at, with a word, and neither the line nor the next", async () => {
+    const server = await PubSub.start();
+    const { client, logged } = await listening({}, server.fake.port);
+    const heard: string[] = [];
+    const missed: string[] = [];
+    const subscriber = client.subscriber({
+      message(_channel, text) {
+        if (text === "poison") throw new Error("a fault of ours");
+        heard.push(text);
+      },
+      missed: (channels) => missed.push(...channels),
+    });
+    await subscriber.subscribe("{a}c");
+    const { connections } = server.fake;
+    server.connection?.push(
+      ["poison", "whole"].map((text) => list("smessage", "{a}c", text)).join(""),
+    );
+    await until("the next is heard", async () => heard.length === 1);
+    server.push("smessage", "{a}c", "later");
+    await until("later ones too", async () => heard.length === 2);
+    expect(heard).toEqual(["whole", "later"]);
+    expect([missed, server.fake.connections]).toEqual([[], connections]);
+    const said = logged.filter(({ level }) => level === "error");
+    expect(said).toMatchObject([{ message: LISTENER_FAILED }]);
+    expect(said[0]?.fields).toMatchObject({ err: { message: "a fault of ours" } });
   });
 
   test("that is closed rejects whoever waits, and connects no more", async () => {

@@ -72,6 +72,7 @@ export class RedisClient implements RedisConnection {
     this.#servers = new Servers({
       settings,
       clock,
+      log,
       random,
       onMap: () => {
         for (const subscriber of this.#subscribers) subscriber.arrange();

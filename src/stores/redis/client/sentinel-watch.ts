@@ -1,4 +1,5 @@
 import type { Clock } from "../../../channels/ports/clock.ts";
+import type { Log } from "../../../channels/ports/log.ts";
 import { backOffMs } from "./back-off.ts";
 import type { Access, RedisAddress } from "../settings.ts";
 import { SubscriptionLink } from "./subscription-link.ts";
@@ -9,6 +10,7 @@ export interface SentinelWatchOptions {
   readonly sentinels: readonly RedisAddress[];
   readonly access: Access;
   readonly clock: Clock;
+  readonly log: Log;
   random(): number;
   /** There is another primary, of one name or another. */
   onSwitch(): void;
@@ -36,13 +38,14 @@ export class SentinelWatch {
   }
 
   async #listenTo(address: RedisAddress, failures: number): Promise<void> {
-    const { access, clock, onSwitch } = this.#options;
+    const { access, clock, log, onSwitch } = this.#options;
     const { signal } = this.#closing;
     try {
       const link = await SubscriptionLink.open({
         address,
         access,
         clock,
+        log,
         signal,
         onReply: (reply) => {
           if (Array.isArray(reply) && reply[0] === "message") onSwitch();

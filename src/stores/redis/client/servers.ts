@@ -1,4 +1,5 @@
 import type { Clock } from "../../../channels/ports/clock.ts";
+import type { Log } from "../../../channels/ports/log.ts";
 import { RedisFault } from "../connection.ts";
 import { ServerLine } from "./server-line.ts";
 import {
@@ -15,6 +16,7 @@ import { topologyOf } from "./topology.ts";
 export interface ServersOptions {
   readonly settings: RedisSettings;
   readonly clock: Clock;
+  readonly log: Log;
   random(): number;
   /** Slots may have moved. */
   onMap(): void;
@@ -39,7 +41,7 @@ export class Servers {
   #isClosed = false;
 
   constructor(options: ServersOptions) {
-    const { settings, clock, random, onChange } = options;
+    const { settings, clock, log, random, onChange } = options;
     const topology = topologyOf(settings, clock);
     this.#options = options;
     this.#access = accessOf(settings);
@@ -47,6 +49,7 @@ export class Servers {
     this.#surveyor = new Surveyor({
       topology,
       clock,
+      log,
       random,
       known: () => this.#likeliestFirst(),
       found: (map) => this.#adopt(map),

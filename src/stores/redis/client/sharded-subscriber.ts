@@ -127,11 +127,12 @@ export class ShardedSubscriber implements RedisSubscriber {
     const text = addressText(address);
     let line = this.#lines.get(text);
     if (line === undefined) {
-      const { access, clock, random } = this.#options;
+      const { access, clock, log, random } = this.#options;
       line = new SubscriptionLine({
         address,
         access,
         clock,
+        log,
         random,
         onPush: (...push) => this.#hear(...push),
         onChange: (changed, fault) => this.#lineChanged(changed, fault),

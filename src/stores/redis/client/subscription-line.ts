@@ -1,4 +1,5 @@
 import type { Clock } from "../../../channels/ports/clock.ts";
+import type { Log } from "../../../channels/ports/log.ts";
 import { backOffMs } from "./back-off.ts";
 import type { RedisFault, Reply } from "../connection.ts";
 import { faultOf, faultOfReply } from "./fault.ts";
@@ -16,6 +17,7 @@ export interface SubscriptionLineOptions {
   readonly address: RedisAddress;
   readonly access: Access;
   readonly clock: Clock;
+  readonly log: Log;
   random(): number;
   /** `smessage`, `ssubscribe` or `sunsubscribe`; the text of a message. */
   onPush(line: SubscriptionLine, what: string, channel: string, text: string): void;
@@ -114,13 +116,14 @@ export class SubscriptionLine implements SlotLine {
   }
 
   async #connect(): Promise<void> {
-    const { access, clock } = this.#options;
+    const { access, clock, log } = this.#options;
     let fault: RedisFault | undefined;
     try {
       const link = await SubscriptionLink.open({
         address: this.address,
         access,
         clock,
+        log,
         signal: this.#closing.signal,
         onReply: (reply) => this.#hear(reply),
         onLost: () => this.#lost(link),

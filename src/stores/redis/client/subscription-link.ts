@@ -1,6 +1,7 @@
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Clock } from "../../../channels/ports/clock.ts";
+import type { Log } from "../../../channels/ports/log.ts";
 import { RedisFault } from "../connection.ts";
 import { faultOf, faultOfReply } from "./fault.ts";
 import { ErrorReply, ReplyParser, type ParsedReply } from "./reply-parser.ts";
@@ -15,8 +16,10 @@ export interface SubscriptionLinkOptions {
   readonly address: RedisAddress;
   readonly access: Access;
   readonly clock: Clock;
+  readonly log: Log;
   /** Gives up while it is not open yet. */
   readonly signal: AbortSignal;
+  /** What it throws is logged, and costs nothing but this reply. */
   onReply(reply: ParsedReply): void;
   /** Called once when it was open and is not any more, whoever ended it. */
   onLost(): void;
@@ -38,14 +41,14 @@ export class SubscriptionLink {
   private constructor(socket: Socket, options: SubscriptionLinkOptions) {
     this.#socket = socket;
     this.#options = options;
-    const parser = new ReplyParser((reply) => options.onReply(reply));
+    const parser = new ReplyParser((reply) => this.#hear(reply));
     socket.removeAllListeners("data");
     socket.on("data", (piece: Buffer) => {
       this.#hasHeard = true;
       try {
         parser.write(piece);
-      } catch {
-        this.close();
+      } catch (err) {
+        this.#distrust(err);
       }
     });
     socket.on("close", () => this.close());
@@ -95,6 +98,26 @@ export class SubscriptionLink {
     this.#cancelWatch?.();
     this.#socket.destroy();
     this.#options.onLost();
+  }
+
+  #hear(reply: ParsedReply): void {
+    try {
+      this.#options.onReply(reply);
+    } catch (err) {
+      const { address, log } = this.#options;
+      const servers = [addressText(address)];
+      log.error({ err, servers }, "could not handle a message from Redis: it is lost");
+    }
+  }
+
+  /** Nothing that comes behind what is no reply can be read. */
+  #distrust(err: unknown): void {
+    const { address, log } = this.#options;
+    log.error(
+      { err, servers: [addressText(address)] },
+      "what came on a connection to Redis for subscriptions is no RESP2: making another",
+    );
+    this.close();
   }
 
   #pingLater(): void {

@@ -1,4 +1,5 @@
 import type { Clock } from "../../../channels/ports/clock.ts";
+import type { Log } from "../../../channels/ports/log.ts";
 import { backOffMs } from "./back-off.ts";
 import type { RedisFault } from "../connection.ts";
 import { faultOf } from "./fault.ts";
@@ -15,6 +16,7 @@ const SECOND_LOOKS_MS: readonly number[] = [500, 1_000, 2_000, 4_000];
 export interface SurveyorOptions {
   readonly topology: Topology;
   readonly clock: Clock;
+  readonly log: Log;
   random(): number;
   /** Those that are most likely to answer first. */
   known(): readonly RedisAddress[];
@@ -54,8 +56,8 @@ export class Surveyor {
 
   survey(): void {
     if (this.#isClosed) return;
-    const { topology, random } = this.#options;
-    this.#endWatch ??= topology.watch(random, () => this.survey());
+    const { topology, log, random } = this.#options;
+    this.#endWatch ??= topology.watch({ log, random, onNews: () => this.survey() });
     this.#mustAskAgain = true;
     this.#looks = 0;
     if (!this.#isAsking) void this.#ask();

@@ -1,4 +1,5 @@
 import type { Clock } from "../../../channels/ports/clock.ts";
+import type { Log } from "../../../channels/ports/log.ts";
 import { RedisFault, type Reply } from "../connection.ts";
 import { faultOf } from "./fault.ts";
 import { SentinelWatch } from "./sentinel-watch.ts";
@@ -12,6 +13,12 @@ import {
 } from "../settings.ts";
 import { SlotMap, type SlotRange } from "./slot-map.ts";
 
+export interface WatchOptions {
+  readonly log: Log;
+  random(): number;
+  onNews(): void;
+}
+
 /** Finds out which servers there are. */
 export interface Topology {
   /** Whether it may change by itself. */
@@ -19,7 +26,7 @@ export interface Topology {
   /** Asks those that are known already as well. Rejects with `RedisFault`. */
   survey(known: readonly RedisAddress[], signal?: AbortSignal): Promise<SlotMap>;
   /** Calls back when there may be news, if anybody tells. Ends when the returned function is called. */
-  watch(random: () => number, onNews: () => void): () => void;
+  watch(about: WatchOptions): () => void;
 }
 
 const watchNothing = (): (() => void) => () => {};
@@ -51,9 +58,9 @@ export function topologyOf(settings: RedisSettings, clock: Clock): Topology {
             link.close();
             return SlotMap.of(primary);
           }),
-        watch(random, onSwitch) {
-          const about = { sentinels, access: sentinelAccess, clock, random, onSwitch };
-          const watch = new SentinelWatch(about);
+        watch({ log, random, onNews }) {
+          const about = { sentinels, access: sentinelAccess, clock, log, random };
+          const watch = new SentinelWatch({ ...about, onSwitch: onNews });
           return () => watch.close();
         },
       };
