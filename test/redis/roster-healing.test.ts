@@ -6,6 +6,7 @@ import { Keys } from "../../src/stores/redis/keys.ts";
 import { script } from "../../src/stores/redis/script.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { connectPlainly, startRedis } from "../support/plain-redis.ts";
+import { settled } from "../support/ring.ts";
 import { recordedEvents, rosterNode, type RosterNode } from "./support/roster-node.ts";
 import { troubled, type Trouble } from "./support/troubled-connection.ts";
 
@@ -36,6 +37,8 @@ describe("a node of the Redis roster", () => {
   let clock: FakeClock;
   let connection: RedisConnection;
   let nodes: RosterNode[];
+  /** Calls of all nodes that have no answer yet. */
+  const underWay = new Set<Promise<unknown>>();
 
   beforeEach(async () => {
     keys = new Keys(`heal${++made}`, 4);
@@ -54,7 +57,7 @@ describe("a node of the Redis roster", () => {
 
   async function start(next: (name: string) => Trouble = () => undefined): Promise<RosterNode> {
     const node = rosterNode({
-      connection: troubled(connection, next),
+      connection: watched(troubled(connection, next)),
       keys,
       nodeId: `n${nodes.length}`,
       // Back-offs must pass by themselves; what others are told of time is the fake clock's.
@@ -65,6 +68,21 @@ describe("a node of the Redis roster", () => {
     nodes.push(node);
     await node.registry.start();
     return node;
+  }
+
+  function watched(inner: RedisConnection): RedisConnection {
+    return {
+      ...inner,
+      async run(...call) {
+        const reply = inner.run(...call);
+        underWay.add(reply);
+        try {
+          return await reply;
+        } finally {
+          underWay.delete(reply);
+        }
+      },
+    };
   }
 
   /** Short waits are back-offs and pass; long ones are the fake clock's. */
@@ -120,9 +138,16 @@ describe("a node of the Redis roster", () => {
   async function beat(times: number): Promise<void> {
     for (let i = 0; i < times; i++) {
       clock.advance(NODE_TIMEOUT_MS / 5);
-      await Bun.sleep(20);
-      for (const { writers } of nodes) await writers.rest();
+      await rest();
     }
+  }
+
+  /** Resolves when nothing is under way: what follows an answer is asked for in the turn in which that comes. */
+  async function rest(): Promise<void> {
+    do {
+      await settled();
+      for (const { writers } of nodes) await writers.rest();
+    } while (underWay.size > 0);
   }
 
   test("announces itself again when the store was emptied, although nothing happens on it", async () => {
