@@ -73,9 +73,7 @@ test(
       until - drainingAtMs > WINDOW_MS * 0.8,
       "publishes were served to the end of the window",
     );
-    const faults = lives.flatMap((life) => [
-      ...hearingFaults(life, news, order, publisher.publishes),
-    ]);
+    const faults = lives.flatMap((life) => hearingFaults(life, news, order, publisher.publishes));
     assert.deepEqual(faults.slice(0, 5), []);
   },
 );

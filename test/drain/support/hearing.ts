@@ -11,22 +11,24 @@ const UNDER_WAY_MS = 1_000;
  * What is wrong with what one connection heard on a channel, on which `told` came to somebody who was always there, in
  * this order. Between its joining and its end nothing may be missing.
  */
-export function* hearingFaults(
+export function hearingFaults(
   { joinedAtMs, heard, end }: Life,
   channel: string,
   told: readonly number[],
   publishes: readonly Publish[],
-): Generator<string> {
+): string[] {
+  const faults: string[] = [];
   const joined = joinedAtMs.get(channel) ?? Number.POSITIVE_INFINITY;
   const numbers = heard.get(channel) ?? [];
   const first = told.indexOf(numbers[0] ?? -1);
   const expected = first === -1 ? [] : told.slice(first, first + numbers.length);
   if (numbers.join() !== expected.join())
-    yield `${channel}: heard ${numbers.join()}, not ${expected.join()}`;
+    faults.push(`${channel}: heard ${numbers.join()}, not ${expected.join()}`);
   const surelyUntilMs = end === undefined ? Number.POSITIVE_INFINITY : end.atMs - UNDER_WAY_MS;
   const known = new Set(numbers);
   for (const { number, sentAtMs, answeredAtMs, isAccepted } of publishes) {
     if (!isAccepted || sentAtMs < joined || answeredAtMs > surelyUntilMs) continue;
-    if (!known.has(number)) yield `${channel}: ${number} was accepted and not heard`;
+    if (!known.has(number)) faults.push(`${channel}: ${number} was accepted and not heard`);
   }
+  return faults;
 }
