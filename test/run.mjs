@@ -31,6 +31,7 @@ const RUNNERS = {
   fuzz: inBun,
   simulation: inBun,
   redis: inBun,
+  chart: inBun,
   nodes: inNode,
   drain: inNode,
   e2e: inNode,
@@ -38,10 +39,12 @@ const RUNNERS = {
   soak: inNode,
   image: inBun,
   crash: inNode,
+  // Needs a cluster: deploy/cluster/README.md.
+  cluster: inNode,
 };
 const SETS = {
   fast: ["unit", "property", "conformance", "architecture", "fuzz", "simulation", "e2e"],
-  all: ["redis", "nodes", "drain", "browser", "image", "soak", "crash"],
+  all: ["redis", "chart", "nodes", "drain", "browser", "image", "soak", "crash"],
 };
 
 const [wanted = "fast", ...parts] = process.argv.slice(2);
