@@ -40,7 +40,7 @@ test(
     for (const client of clients) await client.subscribe(news);
     await population.there();
 
-    const publisher = new Publisher({
+    const publisher = Publisher.start(t, {
       app,
       port: node.port,
       channel: news,

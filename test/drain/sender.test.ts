@@ -88,7 +88,8 @@ test(
 
     const client = await connectRaw(app, { port: ring.port });
     t.after(() => client.socket.destroy());
-    const arrivals = new Arrivals(
+    const arrivals = Arrivals.start(
+      t,
       client,
       new Map(endpoints.map(({ name, perSecond }) => [name, perSecond])),
     );

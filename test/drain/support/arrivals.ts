@@ -1,3 +1,4 @@
+import type { TestContext } from "node:test";
 import type { RawClient } from "../../e2e/support/raw-web-socket.ts";
 import { pause } from "../../e2e/support/wait.ts";
 
@@ -11,10 +12,21 @@ export class Arrivals {
   readonly #arriving: Promise<void>;
   #isStopped = false;
 
-  constructor(client: RawClient, perSecond: ReadonlyMap<string, number>) {
+  private constructor(client: RawClient, perSecond: ReadonlyMap<string, number>) {
     this.#client = client;
     this.#perSecond = perSecond;
     this.#arriving = this.#arrive();
+  }
+
+  /** Ends with the test, if it was not stopped before. */
+  static start(
+    t: TestContext,
+    client: RawClient,
+    perSecond: ReadonlyMap<string, number>,
+  ): Arrivals {
+    const arrivals = new Arrivals(client, perSecond);
+    t.after(() => arrivals.stop());
+    return arrivals;
   }
 
   get total(): number {

@@ -5,7 +5,7 @@ import type { Life } from "./resident.ts";
  * A publish that was answered so long before a socket was closed has reached it, or is lost: an answer and a delivery go
  * different ways, and this is a busy machine.
  */
-const UNDER_WAY_MS = 1_000;
+const UNDER_WAY_MS = 2_000;
 
 /**
  * What is wrong with what one connection heard on a channel, on which `told` came to somebody who was always there, in

@@ -1,4 +1,5 @@
 import { Agent } from "node:http";
+import type { TestContext } from "node:test";
 import type { TestApp } from "../../e2e/support/apps.ts";
 import { callApi } from "../../e2e/support/http-api.ts";
 import { serverLibrary } from "../../e2e/support/pusher-client.ts";
@@ -36,11 +37,18 @@ export class Publisher {
   readonly #working: Promise<void>;
   #isStopped = false;
 
-  constructor(plan: PublisherPlan) {
+  private constructor(plan: PublisherPlan) {
     this.#plan = plan;
     this.channel = plan.channel;
     this.#send = plan.by === "library" ? this.#withLibrary() : (number) => this.#byHand(number);
     this.#working = this.#work();
+  }
+
+  /** Ends with the test, if it was not stopped before. */
+  static start(t: TestContext, plan: PublisherPlan): Publisher {
+    const publisher = new Publisher(plan);
+    t.after(() => publisher.stop());
+    return publisher;
   }
 
   get accepted(): readonly number[] {
