@@ -44,10 +44,16 @@ make_cgroups() {
   done
 }
 
+# A cgroup is busy for a moment after its last process was killed.
 remove_cgroups() {
-  local hierarchy
+  local hierarchy deadline=$((SECONDS + 10))
   for hierarchy in $(cgroup_hierarchies); do
-    [ ! -d "$hierarchy/$1" ] || find "$hierarchy/$1" -depth -type d -exec rmdir {} +
+    while [ -d "$hierarchy/$1" ]; do
+      find "$hierarchy/$1" -depth -type d -exec rmdir {} + 2>/dev/null || true
+      [ -d "$hierarchy/$1" ] || break
+      [ "$SECONDS" -lt "$deadline" ] || fail "The cgroup $hierarchy/$1 still holds processes: $(find "$hierarchy/$1" -name cgroup.procs -exec cat {} + | xargs)."
+      sleep 0.1
+    done
   done
 }
 

@@ -1,11 +1,18 @@
 # shellcheck shell=bash
-# One bridge on the host, one network namespace a machine. Nothing of the host's own network is touched: no firewall rule, no
-# route, no forwarding. No machine has a default route, so nothing in the cluster can reach the outside.
+# One bridge on the host, one network namespace a machine. Of the host's own network nothing is touched: no firewall rule, no
+# forwarding, no route but those through the bridge. No machine has a default route, so nothing in the cluster can reach the
+# outside.
 
 make_bridge() {
+  local node
   ip link add "$PREFIX" type bridge
   ip address add "$HOST_ADDRESS/24" dev "$PREFIX"
   ip link set "$PREFIX" up
+  # A load generator on the host can reach pods and Services; and nothing meant for them leaves by the host's default route.
+  for node in $(nodes); do
+    ip route add "$(pod_subnet "$node")" via "$(machine_address "$node")"
+  done
+  ip route add "$SERVICES.0.0/16" via "$(machine_address node-1)"
 }
 
 remove_bridge() {
