@@ -24,7 +24,8 @@ export interface TenantFigures {
  *
  *   new ──listen──▶ serving ──drain──▶ draining ──close──▶ closed
  *
- * While draining it serves publishes and sockets as before; only that its sockets are closed one after the other.
+ * While draining it serves publishes and sockets as before; only that its sockets are closed one after the other, and that, from
+ * `dismiss` on, HTTP connections end with their next answer.
  */
 export class Channels {
   readonly #node: Node;
@@ -79,6 +80,11 @@ export class Channels {
     });
   }
 
+  /** The process will stop: keepers of HTTP connections are asked with each answer to let go of theirs. */
+  dismiss(): void {
+    this.#listener.dismiss();
+  }
+
   /** Closes all sockets over the window, then stops listening; resolves when no socket is left. */
   drain(windowMs: number, onProgress: (progress: DrainProgress) => void): Promise<void> {
     let isListening = true;
@@ -91,9 +97,9 @@ export class Channels {
     });
   }
 
-  /** Stops listening, answers what is under way, and lets go of the ports. */
+  /** Stops listening, answers what has come in whole, and lets go of the ports. */
   async close(): Promise<void> {
-    await this.#listener.stop();
+    await this.#listener.close();
     this.#release();
   }
 

@@ -3,7 +3,7 @@ import type { Node } from "./node.ts";
 
 const TICK_MS = 50;
 /** For a peer that reads slowly, or does not answer the close frame, beyond the window. */
-const CLOSE_GRACE_MS = 1_000;
+export const CLOSE_GRACE_MS = 1_000;
 
 /** What a process that stood still closes at once, so that nobody sees more than half a second's share too many. */
 const MAX_LAG_MS = 500;

@@ -11,6 +11,10 @@ import type { Topics } from "./topics.ts";
 /** Longer than the idle timeouts of the usual load balancers, or they would send a request into a closing connection. */
 const HTTP_IDLE_TIMEOUT_SECONDS = 120;
 
+/** On closing: for a request to come in whole of which a part has come. */
+export const INCOMPLETE_GRACE_MS = 1_000;
+const CLOSE_TICK_MS = 20;
+
 /** What the runtime keeps with each of its sockets. */
 type SocketData = Session | Refusal;
 
@@ -43,6 +47,7 @@ export class Listener implements Topics {
   readonly #api: Api;
   #servers: Server<SocketData>[] = [];
   #lastServer = 0;
+  #isDismissing = false;
 
   constructor(node: Node, gateway: Gateway, api: Api) {
     this.#node = node;
@@ -89,9 +94,34 @@ export class Listener implements Topics {
     return sent;
   }
 
+  /**
+   * From now on each answer asks its connection to close. Whoever keeps connections (a proxy, a server library) makes the next
+   * one elsewhere, rather than send a request into one that is closed at that moment.
+   */
+  dismiss(): void {
+    this.#isDismissing = true;
+  }
+
   /** Stops listening. Requests under way are answered, sockets stay. */
   async stop(): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.stop(false)));
+  }
+
+  /**
+   * Stops listening, and cuts everything when all requests are answered that have come in whole. Those that have not get a
+   * moment: nothing of what they ask for was done.
+   */
+  async close(): Promise<void> {
+    const answered = this.stop().then(() => true);
+    const within = (ms: number): Promise<boolean> => {
+      const late = new Promise<false>((resolve) => {
+        this.#node.clock.after(ms, () => resolve(false));
+      });
+      return Promise.race([answered, late]);
+    };
+    let isAnswered = await within(INCOMPLETE_GRACE_MS);
+    while (!isAnswered && this.#api.accepted > 0) isAnswered = await within(CLOSE_TICK_MS);
+    if (!isAnswered) await this.destroy();
   }
 
   /** Cuts everything. */
@@ -113,7 +143,10 @@ export class Listener implements Topics {
       maxRequestBodySize: http.maxBodyBytes,
       development: false,
       idleTimeout: HTTP_IDLE_TIMEOUT_SECONDS,
-      fetch: (request, server) => this.#fetch(request, server, tls),
+      fetch: (request, server) => {
+        const answer = this.#fetch(request, server, tls);
+        return this.#isDismissing ? dismissing(answer) : answer;
+      },
       error: (error) => {
         this.#node.log.error({ err: error }, "could not serve a request");
         return new Response("Internal server error\n", { status: 500 });
@@ -204,6 +237,19 @@ export class Listener implements Topics {
 
 function chained({ cert, key, ca }: TlsMaterial): { cert: string; key: string } {
   return { cert: ca === undefined ? cert : `${cert.trimEnd()}\n${ca}`, key };
+}
+
+/** With it the runtime closes the connection behind the answer, and reads nothing more from it. */
+function dismissing(
+  answer: Response | Promise<Response> | undefined,
+): Response | Promise<Response> | undefined {
+  if (answer instanceof Promise) return answer.then(dismissed);
+  return answer === undefined ? undefined : dismissed(answer);
+}
+
+function dismissed(response: Response): Response {
+  response.headers.set("connection", "close");
+  return response;
 }
 
 function unknownPath(): Response {

@@ -11,8 +11,23 @@ export type LifecycleState = "starting" | "ready" | "draining" | "closed";
 export interface StopOptions {
   /** How long the world is given to notice that we are not ready, before anything is closed. */
   readonly noticeMs: number;
+  /** From the call on: how long all of it takes when nothing hangs. */
+  readonly plannedMs: number;
   /** From the call on: whatever is not closed by then is left as it is. */
   readonly deadlineMs: number;
+}
+
+export interface StopOutcome {
+  readonly inTime: boolean;
+  /** What the deadline came before, in the order in which it would have been closed. */
+  readonly unclosed: readonly string[];
+}
+
+/** Is told what an operator should know of. */
+export interface LifecycleWatch {
+  failed(part: string, error: unknown): void;
+  /** Stopping takes longer than planned, and this is the part that it waits for. Told once. */
+  late(part: string): void;
 }
 
 /**
@@ -27,16 +42,26 @@ export interface StopOptions {
  */
 export class Lifecycle {
   readonly #parts: Part[] = [];
-  readonly #onError: (part: string, error: unknown) => void;
+  readonly #watch: LifecycleWatch;
   #state: LifecycleState = "starting";
-  #stopping: Promise<{ readonly inTime: boolean }> | undefined;
+  #stopping: Promise<StopOutcome> | undefined;
+  /** Names of what is still to be closed while stopping; the first is under way. */
+  #unclosed: string[] = [];
+  /** When it should be done; of `performance.now`. */
+  #plannedEndMs: number | undefined;
 
-  constructor(onError: (part: string, error: unknown) => void) {
-    this.#onError = onError;
+  constructor(watch: LifecycleWatch) {
+    this.#watch = watch;
   }
 
   get state(): LifecycleState {
     return this.#state;
+  }
+
+  /** How long stopping has taken beyond what was planned for it. */
+  get overrunMs(): number {
+    if (this.#plannedEndMs === undefined) return 0;
+    return Math.max(0, performance.now() - this.#plannedEndMs);
   }
 
   add(part: Part): void {
@@ -48,35 +73,41 @@ export class Lifecycle {
   }
 
   /** Resolves when all is closed, or when the deadline has come. */
-  stop(options: StopOptions): Promise<{ readonly inTime: boolean }> {
+  stop(options: StopOptions): Promise<StopOutcome> {
     this.#stopping ??= this.#stop(options);
     return this.#stopping;
   }
 
-  async #stop({ noticeMs, deadlineMs }: StopOptions): Promise<{ readonly inTime: boolean }> {
+  async #stop({ noticeMs, plannedMs, deadlineMs }: StopOptions): Promise<StopOutcome> {
     const wasReady = this.#state === "ready";
     this.#state = "draining";
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const deadline = new Promise<{ inTime: boolean }>((resolve) => {
-      timer = setTimeout(resolve, deadlineMs, { inTime: false });
+    const parts = this.#parts.toReversed();
+    this.#unclosed = ["notice", ...parts.map(({ name }) => name)];
+    this.#plannedEndMs = performance.now() + plannedMs;
+    let deadlineTimer: ReturnType<typeof setTimeout> | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      deadlineTimer = setTimeout(resolve, deadlineMs);
     });
-    const outcome = await Promise.race([deadline, this.#closeAll(wasReady ? noticeMs : 0)]);
-    clearTimeout(timer);
+    const lateTimer = setTimeout(() => this.#watch.late(this.#unclosed[0] ?? ""), plannedMs);
+    await Promise.race([deadline, this.#closeAll(parts, wasReady ? noticeMs : 0)]);
+    clearTimeout(deadlineTimer);
+    clearTimeout(lateTimer);
     this.#state = "closed";
-    return outcome;
+    return { inTime: this.#unclosed.length === 0, unclosed: [...this.#unclosed] };
   }
 
-  async #closeAll(noticeMs: number): Promise<{ inTime: boolean }> {
+  async #closeAll(parts: readonly Part[], noticeMs: number): Promise<void> {
     if (noticeMs > 0) await new Promise((resolve) => setTimeout(resolve, noticeMs));
-    for (const part of this.#parts.toReversed()) {
+    this.#unclosed.shift();
+    for (const part of parts) {
       // One part that fails must not keep the others from handing back what they have.
       try {
         await part.drain?.();
         await part.close();
       } catch (error) {
-        this.#onError(part.name, error);
+        this.#watch.failed(part.name, error);
       }
+      this.#unclosed.shift();
     }
-    return { inTime: true };
   }
 }

@@ -70,9 +70,15 @@ async function publishRaw(request: ApiRequest, channel: string): Promise<undefin
  */
 export class Api {
   readonly #node: Node;
+  #accepted = 0;
 
   constructor(node: Node) {
     this.#node = node;
+  }
+
+  /** Requests that have come in whole and are not answered yet: what they ask for may have been done. */
+  get accepted(): number {
+    return this.#accepted;
   }
 
   /**
@@ -99,9 +105,12 @@ export class Api {
     { route, argument }: Matched,
   ): Promise<Response> {
     let response: Response;
+    let isAccepted = false;
     try {
       const query = parseQuery(queryText);
       const bytes = route.method === "POST" ? await request.bytes().catch(brokenOff) : EMPTY;
+      this.#accepted++;
+      isAccepted = true;
       const { method } = request;
       const refused = this.#refusal(tenant, { method, path, query, queryText, body: bytes });
       if (refused === undefined) {
@@ -115,6 +124,8 @@ export class Api {
       }
     } catch (error) {
       response = this.#failed(error, tenant, route);
+    } finally {
+      if (isAccepted) this.#accepted--;
     }
     count(tenant.counters.apiRequests, `${route.name} ${response.status}`);
     return response;

@@ -24,6 +24,7 @@ import { Housekeeping } from "./housekeeping.ts";
 import { stuckParts } from "./liveness.ts";
 import type { ProcessStore } from "./process-store.ts";
 import { SharedStore } from "./shared-store.ts";
+import { plannedStopMs } from "./stop-plan.ts";
 import { makePackager, makeReporter, makeSender, testJob } from "./webhook-rings.ts";
 
 /** ^C is a person who waits: no load balancer has to notice, and the sockets go within a second. */
@@ -68,9 +69,14 @@ export class ServerProcess {
     this.#load = load;
     this.#log = log;
     this.#apps = new FileAppStore(config.apps);
-    this.#lifecycle = new Lifecycle((part, err) =>
-      log.error({ part, err }, "a part did not close"),
-    );
+    this.#lifecycle = new Lifecycle({
+      failed: (part, err) => log.error({ part, err }, "a part did not close"),
+      late: (part) =>
+        log.warn(
+          { part, sockets: this.#channels?.connections ?? 0 },
+          "stopping takes longer than planned",
+        ),
+    });
     this.#drainWindowMs = settings.drain.windowMs;
     this.#maxConnections = connectionsAllowed(settings.maxConnections, this.#descriptors, log);
     this.#metrics = this.#makeMetrics();
@@ -103,7 +109,9 @@ export class ServerProcess {
       tenants: () => this.#channels?.figures() ?? [],
       state: () => this.#lifecycle.state,
       cacheBytes: () => this.#store?.cacheBytes() ?? 0,
+      connections: () => this.#channels?.connections ?? 0,
       drainWindowLeftMs: () => this.#drainWindowLeftMs,
+      overrunMs: () => this.#lifecycle.overrunMs,
       configurationOk: () => this.#configurationOk,
       database: () => this.#store?.database(),
       redis: () => this.#store?.redis(),
@@ -315,14 +323,18 @@ export class ServerProcess {
       process.exit(1);
     }
     this.#isAskedToStop = true;
+    const { settings } = this.#config;
+    const plannedMs = plannedStopMs(settings, noticeMs, windowMs);
     this.#drainWindowMs = windowMs;
-    this.#log.info({ signal, noticeMs, windowMs }, "stopping; a second signal forces");
-    const { deadlineMs } = this.#config.settings.drain;
-    const { inTime } = await this.#lifecycle.stop({ noticeMs, deadlineMs });
+    if (this.#channels !== undefined) this.#drainWindowLeftMs = windowMs;
+    this.#log.info({ signal, noticeMs, windowMs, plannedMs }, "stopping; a second signal forces");
+    this.#channels?.dismiss();
+    const { deadlineMs } = settings.drain;
+    const { inTime, unclosed } = await this.#lifecycle.stop({ noticeMs, plannedMs, deadlineMs });
     if (inTime) this.#log.info({}, "stopped");
     else
       this.#log.error(
-        { sockets: this.#channels?.connections ?? 0 },
+        { parts: unclosed, sockets: this.#channels?.connections ?? 0 },
         "the deadline came before everything was closed",
       );
     process.exit(inTime ? 0 : 1);

@@ -1,7 +1,6 @@
 import type { Logger } from "pino";
 import { systemClock } from "../../channels/ports/clock.ts";
 import type { LoadedConfig } from "../../ops/config/load.ts";
-import type { Settings } from "../../ops/config/settings.ts";
 import { cpuAllowance } from "../../ops/cpu-allowance.ts";
 import { VERSION } from "../../ops/version.ts";
 import { buildJob } from "../../packager/job-builder.ts";
@@ -18,6 +17,7 @@ import { Reporter } from "../../sender/reporter.ts";
 import { Sender } from "../../sender/sender.ts";
 import { systemLookup } from "../../sender/system-lookup.ts";
 import type { ProcessStore } from "./process-store.ts";
+import { senderStopTimeoutMs } from "./stop-plan.ts";
 
 export function makePackager(store: ProcessStore, apps: AppDirectory, log: Logger): Packager {
   return new Packager({ events: store.events, apps, clock: systemClock, log });
@@ -36,7 +36,7 @@ export function makeSender(
     tls: senderTls,
   });
   return new Sender({
-    settings: { ...settings.sender, stopTimeoutMs: stopTimeoutMs(settings) },
+    settings: { ...settings.sender, stopTimeoutMs: senderStopTimeoutMs(settings) },
     queue: store.queue,
     log: store.deliveries,
     transport,
@@ -65,16 +65,6 @@ export function makeReporter(
       return (user + system) / 1_000;
     },
   });
-}
-
-/** For the queue to take the last outcomes, and the database to be closed. */
-const CLOSING_MS = 500;
-
-/** The sender stops behind the channels ring, where there is one, within the same deadline. */
-function stopTimeoutMs({ roles, sender, drain }: Settings): number {
-  if (!roles.includes("channels")) return sender.stopTimeoutMs;
-  const leftMs = drain.deadlineMs - drain.noticeMs - drain.windowMs - CLOSING_MS;
-  return Math.min(sender.stopTimeoutMs, Math.max(0, leftMs));
 }
 
 /** A webhook that nothing happened for, so that its receiver can be tried. It is sent once. */

@@ -26,8 +26,12 @@ export interface MetricSources {
   tenants(): readonly TenantFigures[];
   state(): LifecycleState;
   cacheBytes(): number;
+  /** Sockets open now. */
+  connections(): number;
   /** While draining: what is left of the window. */
   drainWindowLeftMs(): number;
+  /** How long stopping has taken beyond what was planned for it. */
+  overrunMs(): number;
   configurationOk(): boolean;
   /** Undefined in a process without it. */
   database(): DatabaseFigures | undefined;

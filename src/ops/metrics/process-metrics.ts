@@ -8,6 +8,12 @@ export const eventLoopDelay = monitorEventLoopDelay({ resolution: 20 });
 export const PROCESS_METRICS: readonly Metric[] = [
   ofProcess(
     "gauge",
+    "ringmaster_process_connections",
+    "Sockets open now, of all apps.",
+    (sources) => sources.connections(),
+  ),
+  ofProcess(
+    "gauge",
     "ringmaster_max_connections",
     "Sockets that this process takes in all.",
     (sources) => sources.maxConnections,
@@ -30,8 +36,20 @@ export const PROCESS_METRICS: readonly Metric[] = [
   ofProcess(
     "gauge",
     "ringmaster_drain_window_left_seconds",
-    "What is left of the drain window; 0 unless draining.",
+    "What is left of the drain window, all of it before it begins; 0 unless draining.",
     (sources) => sources.drainWindowLeftMs() / 1000,
+  ),
+  ofProcess(
+    "gauge",
+    "ringmaster_drain_sockets_left",
+    "Sockets that are still to be closed; 0 unless draining.",
+    (sources) => (sources.state() === "draining" ? sources.connections() : 0),
+  ),
+  ofProcess(
+    "gauge",
+    "ringmaster_drain_overrun_seconds",
+    "How long stopping has taken beyond what was planned for it; 0 unless it has.",
+    (sources) => sources.overrunMs() / 1000,
   ),
   ofProcess(
     "gauge",
