@@ -12,10 +12,10 @@ beforeEach(() => {
   happened = [];
   late = new Promise((resolve) => {
     life = new Lifecycle({
-      failed: (part) => happened.push(`${part} failed`),
-      late(part) {
-        happened.push(`${part} is late`);
-        resolve(part);
+      failed: (name) => happened.push(`${name} failed`),
+      late(name) {
+        happened.push(`${name} is late`);
+        resolve(name);
       },
     });
   });
