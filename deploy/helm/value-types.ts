@@ -159,7 +159,6 @@ export const VALUE_TYPES: Readonly<Record<string, JsonSchema>> = {
 
   "keda.trigger": choice("metrics-api", "prometheus"),
   "keda.serverAddress": { type: "string", pattern: "^(https?://.+)?$" },
-  "keda.pollingIntervalSeconds": whole(1, 3_600),
   "keda.failureThreshold": whole(1, 1_000),
 
   "networkPolicy.channelsFrom": listOf(kubernetesObject),

@@ -76,6 +76,23 @@ describe.skipIf(whyNoHelm() !== undefined)("Ringmaster takes the configuration",
     expect(settings.pathPrefix).toBe("/realtime");
   });
 
+  test("and every setting that the values have", async () => {
+    const release = Release.ofFile("production");
+    const { settings, apps } = await loaded(release, release.container("channels"));
+    expect(settings.websocket.sendQueueBytes).toBe(524_288);
+    expect(settings.http.maxBodyBytes).toBe(2_097_152);
+    expect(settings.deliveryLog.maxAgeMs).toBe(1_209_600_000);
+    expect(apps[0]).toMatchObject({
+      name: "shop",
+      keys: [{ secret: "from-envFrom" }],
+      webhooks: [{ timeoutMs: 10_000, headers: { authorization: "a token" } }],
+      limits: { connections: 100_000 },
+    });
+    const other = Release.ofFile("cluster-redis");
+    const { redis } = await loaded(other, other.container("sender"));
+    expect(redis?.keyPrefix).toBe("ringmaster-shop");
+  });
+
   test("nothing of it is a file that would have to be written", async () => {
     const release = Release.of(ONE_APP);
     const { defaultApp, files } = await loaded(release, release.container("channels"));

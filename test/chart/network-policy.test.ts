@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { AddressGuard } from "../../src/sender/address-guard.ts";
 import {
@@ -47,19 +48,29 @@ describe.skipIf(whyNoHelm() !== undefined)("the sender's NetworkPolicy", () => {
   const release = Release.of(ONE_APP);
   const guard = new AddressGuard([]);
 
-  const excepted = rulesOf(release, "sender", "egress")
+  // Both sides of every border that either of them draws. The guard's are read off its source: it tells nobody its list.
+  const source = readFileSync(
+    new URL("../../src/sender/address-guard.ts", import.meta.url),
+    "utf8",
+  );
+  const guarded = [...source.matchAll(/"([0-9a-f.:]+\/[0-9]+)"/g)].map(
+    ([, network]) => network ?? "",
+  );
+  const drawn = rulesOf(release, "sender", "egress")
     .flatMap(({ to }) => to ?? [])
-    .flatMap(({ ipBlock }) => ipBlock?.except ?? []);
-
-  // Both sides of every border that it draws, and addresses from anywhere.
-  const borders = excepted.flatMap((network) => {
+    .flatMap(({ ipBlock }) =>
+      ipBlock === undefined ? [] : [ipBlock.cidr, ...(ipBlock.except ?? [])],
+    );
+  const borders = [...new Set([...guarded, ...drawn])].flatMap((network) => {
     const [text = "", bits = "0"] = network.split("/");
     const first = parseIpAddress(text) as IpAddress;
-    return [first, lastOf(first, Number(bits)), before(first), after(lastOf(first, Number(bits)))];
+    const last = lastOf(first, Number(bits));
+    return [first, last, moved(first, -1), moved(last, 1)];
   });
 
   test("lets through exactly what the address guard would dial", () => {
-    expect(borders.length).toBeGreaterThan(60);
+    expect(guarded.length).toBeGreaterThan(35);
+    expect(drawn.length).toBeGreaterThan(20);
     const addresses = fc.oneof(
       fc.constantFrom(...borders),
       groups(IPV4_GROUPS),
@@ -162,14 +173,6 @@ function lastOf(first: IpAddress, bits: number): IpAddress {
     const own = Math.min(16, Math.max(0, bits - index * 16));
     return group | (0xffff >> own);
   });
-}
-
-function before(address: IpAddress): IpAddress {
-  return moved(address, -1);
-}
-
-function after(address: IpAddress): IpAddress {
-  return moved(address, 1);
 }
 
 /** To the next address, or the one before; round the end. */

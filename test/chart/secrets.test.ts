@@ -49,6 +49,7 @@ describe.skipIf(whyNoHelm() !== undefined)("secrets", () => {
       expect(env).toContainEqual(
         reference("RINGMASTER_OPS_ADMIN_TOKEN", "ringmaster-admin", "token"),
       );
+      expect(env).toContainEqual(reference("RINGMASTER_ADMIN_TOKEN", "ringmaster-admin", "token"));
       expect(env).toContainEqual(reference("RINGMASTER_REDIS_URL", "ringmaster-redis", "url"));
       expect(container.envFrom).toEqual([{ secretRef: { name: "shop" } }]);
       expect(volumeMounts).toContainEqual({

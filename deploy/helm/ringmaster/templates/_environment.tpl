@@ -19,6 +19,8 @@
 {{- with .root.Values.ops.adminToken }}
 {{- if .existingSecret }}
 {{ include "ringmaster.secretVariable" (list "RINGMASTER_OPS_ADMIN_TOKEN" .existingSecret .key) }}
+{{- /* For `ringmaster webhooks` in the pod itself, by kubectl exec. */}}
+{{ include "ringmaster.secretVariable" (list "RINGMASTER_ADMIN_TOKEN" .existingSecret .key) }}
 {{- end }}
 {{- end }}
 {{ include "ringmaster.redisEnvironment" .root | trim }}

@@ -19,7 +19,6 @@ spec:
     name: {{ $name }}
   minReplicaCount: {{ $scaling.minReplicas }}
   maxReplicaCount: {{ $scaling.maxReplicas }}
-  pollingInterval: {{ $root.Values.keda.pollingIntervalSeconds }}
   {{- /* Who cannot see must not scale in: what runs stays. */}}
   fallback:
     failureThreshold: {{ $root.Values.keda.failureThreshold }}
