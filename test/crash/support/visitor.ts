@@ -44,8 +44,7 @@ export class Visitor {
   /** Changes its mind no more. Resolves when the server has acknowledged that it is where it wants to be. */
   async rest(): Promise<void> {
     this.#state = "resting";
-    const client = await eventually("a visitor is back", () => this.#client);
-    await client.socket.settled();
+    const client = await this.#settled();
     for (const channel of this.wanted) {
       const isThere = client.socket.messages.all.some(
         (message) =>
@@ -59,6 +58,16 @@ export class Visitor {
     this.#state = "gone";
     this.#client?.socket.destroy();
     await this.#life;
+  }
+
+  /** The connection on which it is, when the server has worked on all that it said; not one that it has just broken off. */
+  async #settled(): Promise<RawClient> {
+    for (;;) {
+      const client = await eventually("a visitor is back", () => this.#client);
+      const { socket } = client;
+      const isSettled = socket.settled().then(() => true);
+      if (await Promise.race([isSettled, socket.closed.then(() => false)])) return client;
+    }
   }
 
   async #live(): Promise<void> {

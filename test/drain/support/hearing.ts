@@ -2,8 +2,8 @@ import type { Publish } from "./publisher.ts";
 import type { Life } from "./resident.ts";
 
 /**
- * A publish that was answered so long before a socket was closed has reached it, or is lost: an answer and a delivery go
- * different ways, and this is a busy machine.
+ * A publish that was answered so long before a socket was told of its end has reached it, or is lost: both go different
+ * ways through processes of a busy machine. What this process stood still itself comes to it.
  */
 const UNDER_WAY_MS = 2_000;
 
@@ -16,6 +16,7 @@ export function hearingFaults(
   channel: string,
   told: readonly number[],
   publishes: readonly Publish[],
+  stallMs: number,
 ): string[] {
   const faults: string[] = [];
   const joined = joinedAtMs.get(channel) ?? Number.POSITIVE_INFINITY;
@@ -24,7 +25,8 @@ export function hearingFaults(
   const expected = first === -1 ? [] : told.slice(first, first + numbers.length);
   if (numbers.join() !== expected.join())
     faults.push(`${channel}: heard ${numbers.join()}, not ${expected.join()}`);
-  const surelyUntilMs = end === undefined ? Number.POSITIVE_INFINITY : end.atMs - UNDER_WAY_MS;
+  const endMs = end?.atMs ?? Number.POSITIVE_INFINITY;
+  const surelyUntilMs = endMs - UNDER_WAY_MS - stallMs;
   const known = new Set(numbers);
   for (const { number, sentAtMs, answeredAtMs, isAccepted } of publishes) {
     if (!isAccepted || sentAtMs < joined || answeredAtMs > surelyUntilMs) continue;

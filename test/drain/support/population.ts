@@ -8,6 +8,7 @@ import { DEBOUNCE_MS } from "../../e2e/support/webhook-traffic.ts";
 import { Resident, type ResidentPlan } from "./resident.ts";
 
 const THERE_WITHIN_MS = 60_000;
+const SURELY_BACK_MS = DEBOUNCE_MS - 1_000;
 
 /** All residents of one app, and what webhooks and nodes should say of them. */
 export class Population {
@@ -72,9 +73,8 @@ export class Population {
   }
 
   /**
-   * Events that nobody should have been told of: of those who were there from the beginning, stay, and were back within
-   * three seconds each time. They know better than the server when they were not: it hears of a leaving after them, and of
-   * a return before them.
+   * Events that nobody should have been told of: of those who were there from the beginning, stay, and were surely back
+   * within three seconds each time. The server knows of an end before they do, but not by much.
    */
   flapsIn(calls: readonly Call[], fromTheBeginning: readonly Resident[]): string[] {
     const residents = fromTheBeginning.filter(({ hasLeft }) => !hasLeft);
@@ -83,7 +83,7 @@ export class Population {
       for (const channel of resident.channels) steady.add(placeOf(channel, resident.userId));
     for (const resident of residents)
       for (const { channel, ms } of resident.absences())
-        if (ms >= DEBOUNCE_MS) steady.delete(placeOf(channel, resident.userId));
+        if (ms >= SURELY_BACK_MS) steady.delete(placeOf(channel, resident.userId));
     return calls
       .flatMap(({ events }) => events)
       .filter((event) => steady.has(placeOf(event.channel, event["user_id"])))
@@ -95,7 +95,7 @@ export class Population {
     const all = this.staying.flatMap((resident) => Array.from(resident.absences(), ({ ms }) => ms));
     return {
       returns: all.length,
-      late: all.filter((ms) => ms >= DEBOUNCE_MS).length,
+      late: all.filter((ms) => ms >= SURELY_BACK_MS).length,
       longestMs: Math.round(all.reduce((longest, ms) => Math.max(longest, ms), 0)),
     };
   }

@@ -21,7 +21,7 @@ export interface Life {
   readonly joinedAtMs: ReadonlyMap<string, number>;
   /** By channel, the numbers of what was published there, as they came. */
   readonly heard: ReadonlyMap<string, readonly number[]>;
-  /** Undefined while it lasts. */
+  /** When it was told of it; undefined while it lasts. */
   readonly end: { readonly atMs: number; readonly code: number } | undefined;
 }
 
@@ -129,7 +129,7 @@ export class Resident {
       client.askToSubscribe(channel, member);
     }
     if (this.#isToLeave) socket.destroy();
-    const { atMs, code } = await socket.closed;
+    const { toldAtMs: atMs, code } = await socket.closed;
     this.lives[place] = { joinedAtMs, heard, end: { atMs, code } };
     return code;
   }

@@ -19,6 +19,8 @@ export interface Closing {
   readonly code: number;
   readonly reason: string;
   readonly atMs: number;
+  /** When the close frame came; when the connection ended, where none did. */
+  readonly toldAtMs: number;
 }
 
 export interface RawOptions {
@@ -65,7 +67,8 @@ export class RawWebSocket {
       this.tcp.once("close", () => {
         this.isOpen = false;
         this.#failed?.(new Error("the connection ended during the handshake"));
-        resolve({ ...(this.#closeFrame ?? { code: 1006, reason: "" }), atMs: performance.now() });
+        const atMs = performance.now();
+        resolve({ ...(this.#closeFrame ?? { code: 1006, reason: "", toldAtMs: atMs }), atMs });
       });
     });
   }
@@ -216,6 +219,7 @@ export class RawWebSocket {
       this.#closeFrame = {
         code: payload.length >= 2 ? payload.readUInt16BE(0) : 1005,
         reason: payload.toString("utf8", 2),
+        toldAtMs: performance.now(),
       };
       this.#write(OPCODE.close, payload.subarray(0, 2));
       this.tcp.end();
