@@ -195,7 +195,12 @@ describe.skipIf(whyNoHelm() !== undefined)("values that contradict each other", 
     [
       "a class of load balancer without one",
       [ONE_APP, { channels: { service: { loadBalancerClass: "x/nlb" } } }],
-      "do nothing but with the type LoadBalancer.",
+      "channels.service.loadBalancerClass does nothing but with the type LoadBalancer.",
+    ],
+    [
+      "a traffic policy of what comes from outside, where nothing does",
+      [ONE_APP, { channels: { service: { externalTrafficPolicy: "Local" } } }],
+      "externalTrafficPolicy does nothing with the type ClusterIP.",
     ],
     [
       "annotations of an account that is not made",

@@ -35,6 +35,8 @@ export interface EnvironmentVariable {
 }
 
 export interface PodSpec {
+  readonly affinity?: Readonly<Record<string, unknown>>;
+  readonly topologySpreadConstraints?: readonly { readonly topologyKey: string }[];
   readonly containers: readonly [Container];
   readonly terminationGracePeriodSeconds?: number;
   readonly volumes: readonly { readonly name: string; readonly secret?: { secretName: string } }[];

@@ -154,10 +154,8 @@ spec:
       nodeSelector:
         {{- toYaml . | nindent 8 }}
       {{- end }}
-      {{- with $ring.affinity }}
       affinity:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
+        {{- merge (deepCopy $ring.affinity) (include "ringmaster.zoneAffinity" $selected | fromYaml) | toYaml | nindent 8 }}
       {{- with $ring.tolerations }}
       tolerations:
         {{- toYaml . | nindent 8 }}
@@ -166,8 +164,7 @@ spec:
         {{- with $ring.topologySpreadConstraints }}
         {{- toYaml . | nindent 8 }}
         {{- else }}
-        {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
-        - topologyKey: {{ . }}
+        - topologyKey: kubernetes.io/hostname
           maxSkew: 1
           whenUnsatisfiable: ScheduleAnyway
           labelSelector:
@@ -175,7 +172,6 @@ spec:
               {{- include "ringmaster.selectorLabels" $selected | nindent 14 }}
           {{- /* Each version by itself, or the old pods of a roll-out would push the new ones together. */}}
           matchLabelKeys: [pod-template-hash]
-        {{- end }}
         {{- end }}
       containers:
         - name: {{ .ring }}
@@ -218,4 +214,20 @@ spec:
           {{- end }}
           resources:
             {{- toYaml $ring.resources | nindent 12 }}
+{{- end }}
+
+{{/*
+Pods rather in zones that have none of their kind. Not a spread constraint like that of nodes, for the scheduler passes over a
+node that lacks the label of any constraint: on a cluster without zones pods would not be spread at all.
+*/}}
+{{- define "ringmaster.zoneAffinity" -}}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+    - weight: 100
+      podAffinityTerm:
+        topologyKey: topology.kubernetes.io/zone
+        labelSelector:
+          matchLabels:
+            {{- include "ringmaster.selectorLabels" . | nindent 12 }}
+        matchLabelKeys: [pod-template-hash]
 {{- end }}

@@ -144,8 +144,11 @@ each in a sentence that says what would be right.
 - "gateway.enabled is true and gateway.parentRefs is empty. Name the Gateway that the route belongs to."
 {{- end }}
 {{- with .Values.channels.service }}
-{{- if and (ne .type "LoadBalancer") (or .loadBalancerClass .externalTrafficPolicy) }}
-- "channels.service.loadBalancerClass and externalTrafficPolicy do nothing but with the type LoadBalancer. Set that type, or leave them out."
+{{- if and (ne .type "LoadBalancer") .loadBalancerClass }}
+- "channels.service.loadBalancerClass does nothing but with the type LoadBalancer. Set that type, or leave it out."
+{{- end }}
+{{- if and (eq .type "ClusterIP") .externalTrafficPolicy }}
+- "channels.service.externalTrafficPolicy does nothing with the type ClusterIP. Set LoadBalancer or NodePort, or leave it out."
 {{- end }}
 {{- end }}
 {{- if and (not .Values.serviceAccount.create) .Values.serviceAccount.annotations }}
