@@ -51,7 +51,7 @@ remove_cgroups() {
     while [ -d "$hierarchy/$1" ]; do
       find "$hierarchy/$1" -depth -type d -exec rmdir {} + 2>/dev/null || true
       [ -d "$hierarchy/$1" ] || break
-      [ "$SECONDS" -lt "$deadline" ] || fail "The cgroup $hierarchy/$1 still holds processes: $(find "$hierarchy/$1" -name cgroup.procs -exec cat {} + | xargs)."
+      [ "$SECONDS" -lt "$deadline" ] || fail "The cgroup $hierarchy/$1 still holds processes: $(find "$hierarchy/$1" -name cgroup.procs -exec cat {} + | tr '\n' ' ')."
       sleep 0.1
     done
   done

@@ -33,6 +33,8 @@ add_machine_to_network() {
   ip -n "$namespace" link set lo up
   ip -n "$namespace" link set eth0 up
   ip -n "$namespace" address add "$(machine_address "$name")/24" dev eth0
+  # A Service's address is nobody's: a route must be there for kube-proxy to see a packet of the node itself, or to refuse one.
+  ip -n "$namespace" route add "$SERVICES.0.0/16" dev eth0
   for other in $(nodes); do
     [ "$other" = "$name" ] || ip -n "$namespace" route add "$(pod_subnet "$other")" via "$(machine_address "$other")"
   done
