@@ -16,6 +16,8 @@ export interface ReceiverOptions {
   readonly apps: readonly TestApp[];
   readonly answer?: Answer;
   readonly tls?: Certificate;
+  /** An address of this machine, where it is not the loopback one. */
+  readonly host?: string;
 }
 
 /**
@@ -63,7 +65,9 @@ export class Receiver {
   }
 
   url(path = "/"): string {
-    return `${this.#options.tls === undefined ? "http://127.0.0.1" : "https://localhost"}:${this.#port}${path}`;
+    const { host, tls } = this.#options;
+    const place = tls === undefined ? `http://${host ?? "127.0.0.1"}` : "https://localhost";
+    return `${place}:${this.#port}${path}`;
   }
 
   callsTo(path: string): readonly Call[] {
@@ -133,7 +137,7 @@ export class Receiver {
     const server = this.#server;
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen(this.#port, "127.0.0.1", resolve);
+      server.listen(this.#port, this.#options.host ?? "127.0.0.1", resolve);
     });
     this.#port = (server.address() as AddressInfo).port;
   }

@@ -1,0 +1,340 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { hearingFaults } from "../drain/support/hearing.ts";
+import { Population } from "../drain/support/population.ts";
+import { Stalls } from "../drain/support/rates.ts";
+import { Publisher } from "../drain/support/publisher.ts";
+import { testApp, withKey, type TestApp } from "../e2e/support/apps.ts";
+import { receiverFor } from "../e2e/support/receiver.ts";
+import { replay } from "../e2e/support/replay.ts";
+import { eventually, pause } from "../e2e/support/wait.ts";
+import { Cluster } from "./support/cluster.ts";
+import { Ears } from "./support/ears.ts";
+import { Front } from "./support/front.ts";
+import { Owed } from "./support/owed.ts";
+import { Phases, type Load } from "./support/phases.ts";
+import { Visitors } from "./support/visitors.ts";
+
+/**
+ * Everything that is done to an installation in its life, on a real cluster (deploy/cluster/up), one after the other, under
+ * 2,000 sockets, steady publishes and 200 webhooks a second. At the end nothing may be missing.
+ *
+ *   deploy/cluster/up && npm run image -- --archive image.tar && deploy/cluster/load image.tar && npm run trial
+ */
+const SOCKETS = Number(process.env.RINGMASTER_TRIAL_SOCKETS ?? 2_000);
+const WIRES = 10;
+const PUBLISH_EVERY_MS = 500;
+/** Each goes through about 1.25 visits a second, with two webhooks each. */
+const VISITORS = { sockets: 80, stayMs: 800 };
+const CHANNELS = 3;
+const RINGS = [
+  ["channels", CHANNELS],
+  ["packager", 2],
+  ["sender", 3],
+] as const;
+const QUIET_MS = 20_000;
+const BACKLOG_MS = 30_000;
+/** Of what is told of, the last seconds are always under way. */
+const NEARLY_ALL = 1_500;
+/** Kubernetes takes 40 s to notice, and then the pods 10 s, as the values below have it. */
+const REPLACED_WITHIN_MS = 300_000;
+const TOLERATIONS = ["not-ready", "unreachable"].map((taint) => ({
+  key: `node.kubernetes.io/${taint}`,
+  operator: "Exists",
+  effect: "NoExecute",
+  tolerationSeconds: 10,
+}));
+const NAMESPACE = "trial";
+const RELEASE = "ringmaster";
+const IMAGE = process.env.RINGMASTER_TRIAL_IMAGE ?? "localhost/ringmaster:0.1.0";
+const REDIS_IMAGE =
+  process.env.RINGMASTER_TRIAL_REDIS_IMAGE ?? "localhost/ringmaster-cluster/redis:1";
+/** Where pods find this machine. */
+const HOST = "10.77.0.1";
+const TOLD_WITHIN_MS = 180_000;
+
+const why = await Cluster.whyNot();
+
+test(
+  "A life on Kubernetes: upgrades, lost pods, a lost node and more senders, and nothing is missing",
+  { skip: why ?? false },
+  async (t) => {
+    const cluster = new Cluster(NAMESPACE, RELEASE);
+    const plain = testApp();
+    const receiver = await receiverFor(t, { apps: [plain], host: HOST });
+    const app = withKey({
+      ...plain.entry,
+      batchWebhooks: false,
+      webhooks: [{ url: receiver.url() }],
+    });
+    const values = valuesFile(t, app);
+    await cluster.apply(values);
+    for (const [ring, replicas] of RINGS) await cluster.settled(ring, replicas);
+
+    const nodePort = await cluster.nodePort(RELEASE);
+    const front = await Front.listen(await cluster.nodeAddresses(), nodePort);
+    t.after(() => front.close());
+    const owed = new Owed(receiver.calls);
+    const stalls = new Stalls();
+    t.after(() => stalls.close());
+    const load = await bearOn(t, app, front.port, receiver.calls.all, owed);
+    const fromTheBeginning = [...load.population.residents];
+    const { population, publishers, ears, visitors } = load;
+    const phases = new Phases(load, (line) => void process.stdout.write(`${line}\n`));
+    const settled = (): Promise<void> => population.there();
+
+    await phases.run("nothing", () => pause(QUIET_MS));
+    for (const ring of ["channels", "packager", "sender"]) {
+      await phases.run(`upgrade of ${ring}`, async () => {
+        await cluster.restart(ring);
+        await cluster.rolledOut(ring);
+        await settled();
+      });
+    }
+    for (const ring of ["channels", "packager", "sender"]) {
+      await phases.run(`a pod of ${ring} is deleted`, async () => {
+        const replicas = await cluster.replicas(ring);
+        const [pod] = await cluster.pods(ring);
+        await cluster.kubectl("delete", "pod", pod!.name, "--wait=false");
+        await cluster.settled(ring, replicas);
+        await settled();
+      });
+    }
+    for (const ring of ["channels", "packager", "sender"]) {
+      await phases.run(`the process of a pod of ${ring} is killed`, async () => {
+        const [pod] = await cluster.pods(ring);
+        await killProcess(cluster, pod!.name);
+        await eventually("the container was started again", async () =>
+          (await cluster.pods(ring)).some(
+            ({ name, restarts, isReady }) =>
+              name === pod!.name && restarts > pod!.restarts && isReady,
+          ),
+        );
+        await settled();
+      });
+    }
+    await phases.run("a node is lost, and comes back", async () => {
+      const [redis] = await cluster.pods("redis");
+      const lost = (await cluster.pods("channels")).find(({ node }) => node !== redis!.node)!.node;
+      const number = lost.replace("node-", "");
+      await cluster.tool("node", "kill", number);
+      for (const [ring, replicas] of RINGS)
+        await eventually(
+          `${replicas} pods of ${ring} elsewhere`,
+          async () =>
+            (await cluster.pods(ring)).filter(
+              ({ node, isReady, isEnding }) => node !== lost && isReady && !isEnding,
+            ).length === replicas,
+          REPLACED_WITHIN_MS,
+        );
+      await settled();
+      await cluster.tool("node", "start", number);
+      for (const [ring, replicas] of RINGS) await cluster.settled(ring, replicas);
+    });
+    // Upgrades of all rings at once, which also spreads over both nodes what the loss of one has put on the other.
+    await phases.run("upgrade of all rings at once", async () => {
+      for (const [ring] of RINGS) await cluster.restart(ring);
+      for (const [ring] of RINGS) await cluster.rolledOut(ring);
+      await settled();
+    });
+    await phases.run("a node is drained", async () => {
+      const [pod] = await cluster.pods("channels");
+      await cluster.kubectl(
+        "drain",
+        pod!.node,
+        "--ignore-daemonsets",
+        "--delete-emptydir-data",
+        `--pod-selector=app.kubernetes.io/component in (channels,packager,sender)`,
+        "--timeout=600s",
+      );
+      await cluster.kubectl("uncordon", pod!.node);
+      await cluster.settled("channels", CHANNELS);
+      await settled();
+    });
+    await phases.run("the sender goes from 3 to 15", async () => {
+      await cluster.scale("sender", 15);
+      await cluster.settled("sender", 15);
+    });
+    await phases.run("the sender goes from 15 to 3", async () => {
+      await cluster.scale("sender", 3);
+      await cluster.settled("sender", 3);
+    });
+    await phases.run("no sender for half a minute, then one", async () => {
+      await cluster.scale("sender", 0);
+      await cluster.settled("sender", 0);
+      await pause(BACKLOG_MS);
+      await cluster.scale("sender", 1);
+      await cluster.settled("sender", 1);
+      const told = receiver.calls.all.length;
+      const fromMs = performance.now();
+      await eventually("the backlog is gone", () => owed.count < NEARLY_ALL, TOLD_WITHIN_MS);
+      const perSecond = (receiver.calls.all.length - told) / ((performance.now() - fromMs) / 1_000);
+      t.diagnostic(`one sender of 250 mCPU: ${perSecond.toFixed(0)} webhooks a second`);
+      await cluster.scale("sender", 3);
+      await cluster.settled("sender", 3);
+    });
+    await phases.run("nothing once more", () => pause(QUIET_MS));
+
+    await Promise.all(publishers.map((publisher) => publisher.stop()));
+    await visitors.stop();
+    await eventually("every visit was told of", () => owed.count === 0, TOLD_WITHIN_MS).catch(
+      () => undefined,
+    );
+    await ears.stop();
+
+    process.stdout.write(`\n${phases.report}\n\n${await attempts(cluster)}\n`);
+    assert.deepEqual(owed.all.slice(0, 10), []);
+    const truth = population.truth();
+    const { faults, occupancy } = replay(app.id, receiver.calls.all);
+    assert.deepEqual(faults.slice(0, 10), []);
+    assert.deepEqual([...occupancy.keys()].toSorted(), [...truth.keys()].toSorted());
+    assert.deepEqual(
+      population
+        .flapsIn(receiver.calls.all.slice(toldAtStart(load)), fromTheBeginning)
+        .slice(0, 10),
+      [],
+    );
+    assert.deepEqual(unheard(load, stalls.longestMs).slice(0, 10), []);
+  },
+);
+
+function valuesFile(t: TestContext, app: TestApp): string {
+  const folder = mkdtempSync(join(tmpdir(), "ringmaster-trial-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "values.json");
+  const [repository, tag] = split(IMAGE);
+  const small = { requests: { cpu: "20m", memory: "96Mi" }, limits: { memory: "512Mi" } };
+  writeFileSync(
+    file,
+    JSON.stringify({
+      image: { repository, tag, pullPolicy: "Never" },
+      config: { apps: [app.entry] },
+      redis: {
+        bundled: {
+          image: REDIS_IMAGE,
+          pullPolicy: "Never",
+          command: ["redis-server"],
+          resources: small,
+        },
+      },
+      channels: {
+        replicas: CHANNELS,
+        resources: small,
+        tolerations: TOLERATIONS,
+        service: { type: "NodePort", externalTrafficPolicy: "Local" },
+        drain: { preStopSeconds: 3, noticeSeconds: 2, windowSeconds: 20, overrunSeconds: 10 },
+      },
+      packager: { replicas: 2, resources: small, tolerations: TOLERATIONS },
+      sender: {
+        replicas: 3,
+        // What fifteen of them ask for must fit on two small nodes; what they may use is as in production.
+        resources: {
+          requests: { cpu: "20m", memory: "96Mi" },
+          limits: { cpu: "250m", memory: "256Mi" },
+        },
+        tolerations: TOLERATIONS,
+        allowedNetworks: [`${HOST}/32`],
+      },
+    }),
+  );
+  return file;
+}
+
+function split(image: string): [repository: string, tag: string] {
+  const at = image.lastIndexOf(":");
+  return [image.slice(0, at), image.slice(at + 1)];
+}
+
+async function bearOn(
+  t: TestContext,
+  app: TestApp,
+  port: number,
+  calls: Load["calls"],
+  owed: Owed,
+): Promise<Load> {
+  const wires = Array.from({ length: WIRES }, (_, number) => `wire-${app.id}-${number}`);
+  const population = new Population(app, port);
+  t.after(() => population.leave());
+  // Not all at once: this machine bears the cluster as well.
+  for (let from = 0; from < SOCKETS; from += 100) {
+    population.add(
+      Array.from({ length: 100 }, (_, i) => {
+        const number = from + i;
+        return {
+          channels: [
+            `own-${app.id}-${number}`,
+            ...(number % 10 === 0 ? [wires[(number / 10) % WIRES]!] : []),
+            ...(number % 20 === 5 ? [`presence-room-${app.id}-${number % 100}`] : []),
+          ],
+          userId: `user-${number}`,
+        };
+      }),
+    );
+    await population.there();
+  }
+  const ears = new Ears(app, port, [...wires, ...wires, ...wires]);
+  t.after(() => ears.stop());
+  const publishers = wires.map((channel, number) =>
+    Publisher.start(t, {
+      app,
+      port,
+      channel,
+      everyMs: PUBLISH_EVERY_MS,
+      by: number % 2 === 0 ? "library" : "hand",
+    }),
+  );
+  const visitors = new Visitors(app, port, owed, VISITORS);
+  t.after(() => visitors.stop());
+  return { population, publishers, ears, visitors, calls };
+}
+
+/** SIGKILL to process 1 of a container, as the kernel does it when memory runs out. */
+async function killProcess(cluster: Cluster, pod: string): Promise<void> {
+  const place = "jsonpath={.status.containerStatuses[0].containerID} {.spec.nodeName}";
+  const [id = "", node = ""] = (await cluster.kubectl("get", "pod", pod, "-o", place)).split(" ");
+  const kill = ["ctr", "--namespace", "k8s.io", "task", "kill", "--signal", "KILL"];
+  await cluster.tool(
+    "node",
+    "exec",
+    node.replace("node-", ""),
+    ...kill,
+    id.replace("containerd://", ""),
+  );
+}
+
+/** How the attempts of each sender version ended, as the delivery log has it. */
+function attempts(cluster: Cluster): Promise<string> {
+  return cluster.kubectl(
+    "exec",
+    `deployment/${RELEASE}-sender`,
+    "--",
+    "/usr/local/bin/ringmaster",
+    "webhooks",
+    "versions",
+    "--since",
+    "1h",
+  );
+}
+
+/** The first of the calls that came when all residents were there. */
+function toldAtStart({ calls, visitors }: Load): number {
+  const begins = visitors.visits[0]?.joinedAtMs ?? 0;
+  // What was under way then is about their coming.
+  return calls.findIndex(({ atMs }) => atMs > begins + 5_000);
+}
+
+/** Publishes that were accepted and did not come to somebody who was there, or came in another order. */
+function unheard({ population, publishers }: Load, stallMs: number): string[] {
+  return publishers.flatMap(({ channel, publishes }) => {
+    const lives = population.residents.flatMap((resident) =>
+      resident.lives.filter(({ heard }) => heard.has(channel)),
+    );
+    const told = [...new Set(lives.flatMap(({ heard }) => heard.get(channel) ?? []))].toSorted(
+      (a, b) => a - b,
+    );
+    return lives.flatMap((life) => [...hearingFaults(life, channel, told, publishes, stallMs)]);
+  });
+}
