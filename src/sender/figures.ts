@@ -30,8 +30,8 @@ export interface SenderFigures {
 export interface SenderWork {
   /** Attempts that the receiver answered, whatever it said. */
   readonly answered: number;
-  /** For how long endpoints that are well have held slots, each slot by itself. */
-  readonly heldByWellMs: number;
+  /** For how long the slots were at full load. Those that failing endpoints hold are no load. */
+  readonly slotLoadMs: number;
 }
 
 /** How one endpoint fares, as this process sees it. */

@@ -3,8 +3,14 @@
  * what the benchmark measures for HTTPS, or for a thousand endpoints in turn.
  */
 const GUESS_PER_CPU = 4_000;
-/** The last so many attempts make two thirds of the estimate. */
-const MEMORY_ATTEMPTS = 500;
+/** What the guess counts for, against what was measured. */
+const GUESS_ATTEMPTS = 500;
+const MEASURED_ATTEMPTS = 2_000;
+/** What is remembered: the last so many attempts, or intervals where those had more. A stall of a second is in two of them. */
+const MEMORY_ATTEMPTS = 10_000;
+const MEMORY_INTERVALS = 15;
+/** No interval tells that an attempt is more than so many times as dear as it seemed: a few attempts beside other work would. */
+const MOST_DEARER = 4;
 /**
  * An interval in which less was done tells nothing: a process spends some of its CPU on being there, up to a twentieth of a
  * small allowance, and few attempts would look dear.
@@ -27,31 +33,34 @@ export function guessedRate(cpuAllowance: number): number {
 
 /**
  * How many attempts a second a sender would make at full load: its throughput divided by its utilisation (the utilisation
- * law), so that it need not be at full load to know. Smoothed, each attempt with the same weight.
+ * law), so that it need not be at full load to know. All attempts that are remembered weigh alike.
  */
 export class FullLoadRate {
-  /** Of a sender that does nothing else, for one attempt. */
-  #secondsPerAttempt: number;
-  #attempts = 0;
+  /** That are remembered, and the time at full load that they took; both fade. */
+  #attempts = GUESS_ATTEMPTS;
+  #seconds: number;
+  #measured = 0;
 
   constructor(cpuAllowance: number) {
-    this.#secondsPerAttempt = 1 / guessedRate(cpuAllowance);
+    this.#seconds = GUESS_ATTEMPTS / guessedRate(cpuAllowance);
   }
 
   get perSecond(): number {
-    return 1 / this.#secondsPerAttempt;
+    return this.#attempts / this.#seconds;
   }
 
-  /** Whether most of it was measured. */
+  /** Whether the guess hardly counts any more. */
   get isMeasured(): boolean {
-    return this.#attempts >= MEMORY_ATTEMPTS;
+    return this.#measured >= MEASURED_ATTEMPTS;
   }
 
   note({ lengthMs, answered, utilisation }: Interval): void {
     if (answered <= 0 || lengthMs <= 0 || utilisation < LEAST_UTILISATION) return;
-    const seconds = (Math.min(1, utilisation) * lengthMs) / 1_000 / answered;
-    const weight = 1 - Math.exp(-answered / MEMORY_ATTEMPTS);
-    this.#secondsPerAttempt += weight * (seconds - this.#secondsPerAttempt);
-    this.#attempts += answered;
+    const kept = Math.exp(-Math.min(answered / MEMORY_ATTEMPTS, 1 / MEMORY_INTERVALS));
+    const seconds = (Math.min(1, utilisation) * lengthMs) / 1_000;
+    const most = (MOST_DEARER * answered) / this.perSecond;
+    this.#attempts = this.#attempts * kept + answered;
+    this.#seconds = this.#seconds * kept + Math.min(seconds, most);
+    this.#measured += answered;
   }
 }

@@ -30,7 +30,9 @@ export class Lanes {
   #taken = 0;
   /** In flight to endpoints that fail, or taken for them. */
   #heldByFailing = 0;
-  #heldByWellMs = 0;
+  /** With a request under way. */
+  #activeApps = 0;
+  #slotLoadMs = 0;
   #notedAtMs = 0;
 
   constructor({ slots, endpointConcurrency }: SenderSettings) {
@@ -51,12 +53,12 @@ export class Lanes {
   }
 
   /**
-   * For how long endpoints that are well have held slots, each slot by itself, since the start: twice as fast as time goes while
-   * they hold two.
+   * For how long the slots were at full load since the start; while endpoints that are well hold half of the slots that they
+   * could, half as fast as time goes. They could not hold all: one app has half of them at most, two have two thirds (`fairShare`).
    */
-  heldByWellMs(nowMs: number): number {
-    this.#noteHeld(nowMs);
-    return this.#heldByWellMs;
+  slotLoadMs(nowMs: number): number {
+    this.#noteLoad(nowMs);
+    return this.#slotLoadMs;
   }
 
   all(): IterableIterator<Lane> {
@@ -111,7 +113,8 @@ export class Lanes {
 
   /** A request begins, for which there was room. Tells whether it is the breaker's probe. */
   begin(lane: Lane, nowMs: number): boolean {
-    this.#noteHeld(nowMs);
+    this.#noteLoad(nowMs);
+    if (lane.app.inFlight === 0) this.#activeApps++;
     this.#inFlight++;
     lane.inFlight++;
     lane.app.inFlight++;
@@ -121,10 +124,11 @@ export class Lanes {
   }
 
   end(lane: Lane, nowMs: number): void {
-    this.#noteHeld(nowMs);
+    this.#noteLoad(nowMs);
     this.#inFlight--;
     lane.inFlight--;
     lane.app.inFlight--;
+    if (lane.app.inFlight === 0) this.#activeApps--;
     if (lane.isFailing) this.#heldByFailing--;
     lane.usedAtMs = nowMs;
   }
@@ -146,9 +150,11 @@ export class Lanes {
   }
 
   /** To be called before a slot changes hands. A verdict on an endpoint follows on the end of a request, at the same moment. */
-  #noteHeld(nowMs: number): void {
+  #noteLoad(nowMs: number): void {
+    const apps = Math.max(1, this.#activeApps);
+    const most = (this.#slots * apps) / (apps + 1);
     const held = this.#inFlight + this.#taken - this.#heldByFailing;
-    this.#heldByWellMs += held * (nowMs - this.#notedAtMs);
+    this.#slotLoadMs += (held / most) * (nowMs - this.#notedAtMs);
     this.#notedAtMs = nowMs;
   }
 

@@ -109,13 +109,13 @@ export class Reporter {
 
   /** Answers the utilisation since the last time, from 0 to 1. */
   #measure(): number {
-    const { slots, cpuAllowance } = this.#dependencies;
+    const { cpuAllowance } = this.#dependencies;
     const [last, now] = [this.#last, this.#measured()];
     const lengthMs = now.atMs - last.atMs;
     if (lengthMs < LEAST_INTERVAL_MS) return 0;
     this.#last = now;
     const ofCpu = (now.cpuMs - last.cpuMs) / (lengthMs * cpuAllowance);
-    const ofSlots = (now.heldByWellMs - last.heldByWellMs) / (lengthMs * slots);
+    const ofSlots = (now.slotLoadMs - last.slotLoadMs) / lengthMs;
     const utilisation = Math.min(1, Math.max(0, ofCpu, ofSlots));
     this.#rate.note({ lengthMs, answered: now.answered - last.answered, utilisation });
     return utilisation;

@@ -117,7 +117,7 @@ export class Sender {
     for (const { attempts } of this.#lanes.apps()) answered += attempts.delivered + attempts.status;
     return {
       answered,
-      heldByWellMs: this.#lanes.heldByWellMs(this.#dependencies.clock.elapsedMs()),
+      slotLoadMs: this.#lanes.slotLoadMs(this.#dependencies.clock.elapsedMs()),
     };
   }
 

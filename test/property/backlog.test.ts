@@ -209,7 +209,7 @@ describe("the rate at full load", () => {
         (actual, loads) => {
           const rate = new FullLoadRate(1);
           let answered = 0;
-          for (let i = 0; answered < 6_000; i++) {
+          for (let i = 0; answered < 200_000 || i < 200; i++) {
             const utilisation = loads[i % loads.length] ?? 1;
             // Of so many seconds that the attempts are a whole number.
             const attempts = Math.max(1, Math.round(actual * utilisation * 2));
@@ -235,8 +235,23 @@ describe("the rate at full load", () => {
   test("is hardly moved by a few attempts, and soon by many", () => {
     const rate = new FullLoadRate(0.25);
     rate.note({ lengthMs: 2_000, answered: 4, utilisation: 1 });
-    expect(rate.perSecond).toBeGreaterThan(guessedRate(0.25) * 0.2);
-    rate.note({ lengthMs: 2_000, answered: 4_000, utilisation: 1 });
-    expect(Math.abs(rate.perSecond - 2_000)).toBeLessThan(100);
+    expect(rate.perSecond).toBeGreaterThan(guessedRate(0.25) * 0.95);
+    for (let i = 0; i < 4; i++) rate.note({ lengthMs: 2_000, answered: 6_000, utilisation: 1 });
+    expect(rate.perSecond).toBeGreaterThan(2_500);
+  });
+
+  test("is steady where a process stalls: what one interval lacks, the next has", () => {
+    const rate = new FullLoadRate(0.25);
+    for (let i = 0; i < 200; i++) {
+      rate.note({ lengthMs: 2_000, answered: i % 2 === 0 ? 300 : 2_300, utilisation: 1 });
+      if (i > 100) expect(Math.abs(rate.perSecond / 650 - 1)).toBeLessThan(0.15);
+    }
+  });
+
+  test("follows within two minutes when receivers become ten times slower", () => {
+    const rate = new FullLoadRate(0.25);
+    for (let i = 0; i < 100; i++) rate.note({ lengthMs: 2_000, answered: 6_000, utilisation: 1 });
+    for (let i = 0; i < 60; i++) rate.note({ lengthMs: 2_000, answered: 600, utilisation: 1 });
+    expect(rate.perSecond).toBeLessThan(400);
   });
 });

@@ -68,26 +68,45 @@ describe("the work done", () => {
     expect(ring.sender.work().answered).toBe(4);
   });
 
-  test("counts for how long slots were held, also by what is under way", async () => {
-    const ring = new SenderRing();
+  test("counts for how long slots were at full load: for one app when it holds half of them", async () => {
+    const ring = new SenderRing({ settings: { slots: 8 } });
     ring.transport.at(urlOf("1/w"), () => ({ reply: status(200), afterMs: 300 }));
     ring.addMany(2, "1/w");
     await ring.run(200);
-    expect(ring.sender.work().heldByWellMs).toBe(400);
+    expect(ring.sender.work().slotLoadMs).toBeCloseTo(100);
     await ring.run(10_000);
-    expect(ring.sender.work().heldByWellMs).toBe(600);
+    expect(ring.sender.work().slotLoadMs).toBeCloseTo(150);
     await ring.run(10_000);
-    expect(ring.sender.work().heldByWellMs).toBe(600);
+    expect(ring.sender.work().slotLoadMs).toBeCloseTo(150);
+  });
+
+  test("is that of full load while any number of apps have more than a sender can do", async () => {
+    for (const apps of [1, 2, 3, 7]) {
+      const ring = new SenderRing({ settings: { slots: 1_000, endpointConcurrency: 1_000 } });
+      for (let app = 0; app < apps; app++) {
+        // New endpoints have two requests at once.
+        for (let webhook = 0; webhook < 1_000; webhook++) {
+          const id = `${app}/${webhook}`;
+          ring.transport.at(urlOf(id), () => ({ reply: status(200), afterMs: 100_000 }));
+          ring.addMany(2, id, { timeoutMs: 200_000 });
+        }
+      }
+      await ring.run(100);
+      const before = ring.sender.work().slotLoadMs;
+      await ring.run(1_000);
+      const load = (ring.sender.work().slotLoadMs - before) / 1_000;
+      expect(load).toBeGreaterThan(0.97);
+      expect(load).toBeLessThan(1.03);
+    }
   });
 
   test("leaves out what an endpoint holds that fails, from when that is known", async () => {
-    const ring = new SenderRing();
+    const ring = new SenderRing({ settings: { slots: 8 } });
     ring.transport.at(urlOf("1/hangs"), () => ({ reply: failure("timeout"), afterMs: 4_000 }));
     ring.addMany(50, "1/hangs", { retryWindowMs: 0 });
     await ring.run(60_000);
-    const { heldByWellMs } = ring.sender.work();
-    // The first two requests: nobody knew.
-    expect(heldByWellMs).toBe(8_000);
+    // The first two requests, for 4 s: nobody knew.
+    expect(ring.sender.work().slotLoadMs).toBeCloseTo(2_000);
     expect(ring.log.recorded.length).toBeGreaterThan(3);
   });
 });

@@ -33,9 +33,12 @@ async function started(): Promise<void> {
 }
 
 /** Time passes in which so much is done. */
-async function pass(seconds: number, did: { cpu?: number; held?: number; answered?: number } = {}) {
+async function pass(
+  seconds: number,
+  did: { cpu?: number; slots?: number; answered?: number } = {},
+) {
   cpuMs += (did.cpu ?? 0) * seconds * 1_000;
-  work.heldByWellMs += (did.held ?? 0) * seconds * 1_000;
+  work.slotLoadMs += (did.slots ?? 0) * seconds * 1_000;
   work.answered += (did.answered ?? 0) * seconds;
   clock.advance(seconds * 1_000);
   await Bun.sleep(0);
@@ -50,7 +53,7 @@ async function told(): Promise<SenderReport> {
 beforeEach(() => {
   clock = new FakeClock();
   fleet = new MemoryFleet(clock);
-  work = { answered: 0, heldByWellMs: 0 };
+  work = { answered: 0, slotLoadMs: 0 };
   cpuMs = 500;
   blocked = [];
 });
@@ -102,15 +105,17 @@ describe("a reporter", () => {
 
   test("tells the share of its slots where that is more", async () => {
     await started();
-    await pass(2, { cpu: 0.05, held: 7 });
+    await pass(2, { cpu: 0.05, slots: 0.7 });
     expect((await told()).utilisation).toBeCloseTo(0.7);
-    await pass(2, { cpu: 0.2, held: 7 });
+    await pass(2, { cpu: 0.2, slots: 0.7 });
     expect((await told()).utilisation).toBeCloseTo(0.8);
   });
 
   test("tells the rate at full load: throughput by utilisation", async () => {
     await started();
-    for (let i = 0; i < 10; i++) await pass(2, { cpu: 0.125, answered: 300 });
+    await pass(2, { cpu: 0.125, answered: 300 });
+    expect((await told()).isMeasured).toBe(false);
+    for (let i = 0; i < 100; i++) await pass(2, { cpu: 0.125, answered: 300 });
     const { fullRate, isMeasured } = await told();
     expect(isMeasured).toBe(true);
     expect(Math.abs(fullRate - 600)).toBeLessThan(5);
