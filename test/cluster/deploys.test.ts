@@ -1,7 +1,4 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { hearingFaults } from "../drain/support/hearing.ts";
 import { Population } from "../drain/support/population.ts";
@@ -13,7 +10,7 @@ import { replay } from "../e2e/support/replay.ts";
 import { eventually, pause } from "../e2e/support/wait.ts";
 import { Cluster } from "./support/cluster.ts";
 import { Ears } from "./support/ears.ts";
-import { Front } from "./support/front.ts";
+import { HOST, Installation } from "./support/installation.ts";
 import { Owed } from "./support/owed.ts";
 import { Phases, type Load } from "./support/phases.ts";
 import { Visitors } from "./support/visitors.ts";
@@ -39,21 +36,8 @@ const QUIET_MS = 20_000;
 const BACKLOG_MS = 30_000;
 /** Of what is told of, the last seconds are always under way. */
 const NEARLY_ALL = 1_500;
-/** Kubernetes takes 40 s to notice, and then the pods 10 s, as the values below have it. */
+/** Kubernetes takes 40 s to notice, and then the pods 10 s, as the installation has it. */
 const REPLACED_WITHIN_MS = 300_000;
-const TOLERATIONS = ["not-ready", "unreachable"].map((taint) => ({
-  key: `node.kubernetes.io/${taint}`,
-  operator: "Exists",
-  effect: "NoExecute",
-  tolerationSeconds: 10,
-}));
-const NAMESPACE = "trial";
-const RELEASE = "ringmaster";
-const IMAGE = process.env.RINGMASTER_TRIAL_IMAGE ?? "localhost/ringmaster:0.1.0";
-const REDIS_IMAGE =
-  process.env.RINGMASTER_TRIAL_REDIS_IMAGE ?? "localhost/ringmaster-cluster/redis:1";
-/** Where pods find this machine. */
-const HOST = "10.77.0.1";
 const TOLD_WITHIN_MS = 180_000;
 
 const why = await Cluster.whyNot();
@@ -62,7 +46,6 @@ test(
   "A life on Kubernetes: upgrades, lost pods, a lost node and more senders, and nothing is missing",
   { skip: why ?? false },
   async (t) => {
-    const cluster = new Cluster(NAMESPACE, RELEASE);
     const plain = testApp();
     const receiver = await receiverFor(t, { apps: [plain], host: HOST });
     const app = withKey({
@@ -70,13 +53,20 @@ test(
       batchWebhooks: false,
       webhooks: [{ url: receiver.url() }],
     });
-    const values = valuesFile(t, app);
-    await cluster.apply(values);
+    const installation = await Installation.make(t, {
+      app: app.entry,
+      channels: CHANNELS,
+      sender: {
+        replicas: 3,
+        resources: {
+          requests: { cpu: "20m", memory: "96Mi" },
+          limits: { cpu: "250m", memory: "256Mi" },
+        },
+      },
+    });
+    const { cluster } = installation;
     for (const [ring, replicas] of RINGS) await cluster.settled(ring, replicas);
-
-    const nodePort = await cluster.nodePort(RELEASE);
-    const front = await Front.listen(await cluster.nodeAddresses(), nodePort);
-    t.after(() => front.close());
+    const front = await installation.front(t);
     const owed = new Owed(receiver.calls);
     const stalls = new Stalls();
     t.after(() => stalls.close());
@@ -116,6 +106,12 @@ test(
         await settled();
       });
     }
+    // Which also spreads the sockets: a process that was killed has none when it is back.
+    await phases.run("upgrade of all rings at once", async () => {
+      for (const [ring] of RINGS) await cluster.restart(ring);
+      for (const [ring] of RINGS) await cluster.rolledOut(ring);
+      await settled();
+    });
     await phases.run("a node is lost, and comes back", async () => {
       const [redis] = await cluster.pods("redis");
       const lost = (await cluster.pods("channels")).find(({ node }) => node !== redis!.node)!.node;
@@ -133,12 +129,6 @@ test(
       await settled();
       await cluster.tool("node", "start", number);
       for (const [ring, replicas] of RINGS) await cluster.settled(ring, replicas);
-    });
-    // Upgrades of all rings at once, which also spreads over both nodes what the loss of one has put on the other.
-    await phases.run("upgrade of all rings at once", async () => {
-      for (const [ring] of RINGS) await cluster.restart(ring);
-      for (const [ring] of RINGS) await cluster.rolledOut(ring);
-      await settled();
     });
     await phases.run("a node is drained", async () => {
       const [pod] = await cluster.pods("channels");
@@ -185,7 +175,9 @@ test(
     );
     await ears.stop();
 
-    process.stdout.write(`\n${phases.report}\n\n${await attempts(cluster)}\n`);
+    process.stdout.write(
+      `\n${phases.report}\n\n${await installation.ringmaster("webhooks", "versions", "--since", "1h")}\n`,
+    );
     assert.deepEqual(owed.all.slice(0, 10), []);
     const truth = population.truth();
     const { faults, occupancy } = replay(app.id, receiver.calls.all);
@@ -200,53 +192,6 @@ test(
     assert.deepEqual(unheard(load, stalls.longestMs).slice(0, 10), []);
   },
 );
-
-function valuesFile(t: TestContext, app: TestApp): string {
-  const folder = mkdtempSync(join(tmpdir(), "ringmaster-trial-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, "values.json");
-  const [repository, tag] = split(IMAGE);
-  const small = { requests: { cpu: "20m", memory: "96Mi" }, limits: { memory: "512Mi" } };
-  writeFileSync(
-    file,
-    JSON.stringify({
-      image: { repository, tag, pullPolicy: "Never" },
-      config: { apps: [app.entry] },
-      redis: {
-        bundled: {
-          image: REDIS_IMAGE,
-          pullPolicy: "Never",
-          command: ["redis-server"],
-          resources: small,
-        },
-      },
-      channels: {
-        replicas: CHANNELS,
-        resources: small,
-        tolerations: TOLERATIONS,
-        service: { type: "NodePort", externalTrafficPolicy: "Local" },
-        drain: { preStopSeconds: 3, noticeSeconds: 2, windowSeconds: 20, overrunSeconds: 10 },
-      },
-      packager: { replicas: 2, resources: small, tolerations: TOLERATIONS },
-      sender: {
-        replicas: 3,
-        // What fifteen of them ask for must fit on two small nodes; what they may use is as in production.
-        resources: {
-          requests: { cpu: "20m", memory: "96Mi" },
-          limits: { cpu: "250m", memory: "256Mi" },
-        },
-        tolerations: TOLERATIONS,
-        allowedNetworks: [`${HOST}/32`],
-      },
-    }),
-  );
-  return file;
-}
-
-function split(image: string): [repository: string, tag: string] {
-  const at = image.lastIndexOf(":");
-  return [image.slice(0, at), image.slice(at + 1)];
-}
 
 async function bearOn(
   t: TestContext,
@@ -302,20 +247,6 @@ async function killProcess(cluster: Cluster, pod: string): Promise<void> {
     node.replace("node-", ""),
     ...kill,
     id.replace("containerd://", ""),
-  );
-}
-
-/** How the attempts of each sender version ended, as the delivery log has it. */
-function attempts(cluster: Cluster): Promise<string> {
-  return cluster.kubectl(
-    "exec",
-    `deployment/${RELEASE}-sender`,
-    "--",
-    "/usr/local/bin/ringmaster",
-    "webhooks",
-    "versions",
-    "--since",
-    "1h",
   );
 }
 

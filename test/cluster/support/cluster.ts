@@ -109,10 +109,12 @@ export class Cluster {
     await this.settled(ring, await this.replicas(ring));
   }
 
-  /** The metrics of one pod, by way of the API server. */
-  async metrics(pod: string): Promise<string> {
-    const path = `/api/v1/namespaces/${this.namespace}/pods/${pod}:9601/proxy/metrics`;
-    return await this.kubectl("get", "--raw", path);
+  /** What some pod behind the Service says of itself, of figures that all tell alike; undefined where it does not. */
+  async figure(service: string, name: string): Promise<number | undefined> {
+    const path = `/api/v1/namespaces/${this.namespace}/services/${service}:9601/proxy/metrics`;
+    const lines = (await this.kubectl("get", "--raw", path)).split("\n");
+    const value = lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1);
+    return value === undefined ? undefined : Number(value);
   }
 
   async nodePort(service: string): Promise<number> {

@@ -9,18 +9,22 @@ import { pause } from "../../e2e/support/wait.ts";
 
 const LOOK_INTERVAL_MS = 1_000;
 const LOOK_TIMEOUT_MS = 1_000;
-/** Looks in a row that must fail before a node is given up, with all that goes through it. */
+/** Looks in a row without an answer before a node is given up, with all that goes through it. */
 const LOOKS_UNTIL_LOST = 2;
+const KUBELET_PORT = 10_250;
 
 interface Target {
   readonly host: string;
-  failures: number;
+  /** New connections may go there. */
+  isWell: boolean;
+  silentLooks: number;
   readonly sockets: Set<Socket>;
 }
 
 /**
  * The load balancer that a cloud puts before the nodes of a cluster: new connections go in turn to the nodes whose port
- * answers, and when a node does not any more, what went through it is broken off.
+ * answers. A node whose port does not, because its last pod drains, keeps the connections that it has (docs/kubernetes.md says
+ * how to have that on AWS); those of a node that is gone are broken off.
  */
 export class Front {
   readonly #server: Server;
@@ -31,7 +35,12 @@ export class Front {
   #isClosed = false;
 
   private constructor(hosts: readonly string[], port: number) {
-    this.#targets = hosts.map((host) => ({ host, failures: 0, sockets: new Set() }));
+    this.#targets = hosts.map((host) => ({
+      host,
+      isWell: true,
+      silentLooks: 0,
+      sockets: new Set(),
+    }));
     this.#port = port;
     this.#server = createServer({ allowHalfOpen: true }, (client) => this.#carry(client));
     this.#looking = this.#look();
@@ -58,8 +67,13 @@ export class Front {
     while (!this.#isClosed) {
       await Promise.all(
         this.#targets.map(async (target) => {
-          target.failures = (await answers(target.host, this.#port)) ? 0 : target.failures + 1;
-          if (target.failures < LOOKS_UNTIL_LOST) return;
+          const [isWell, isThere] = await Promise.all([
+            answers(target.host, this.#port),
+            answers(target.host, KUBELET_PORT),
+          ]);
+          target.isWell = isWell;
+          target.silentLooks = isThere ? 0 : target.silentLooks + 1;
+          if (target.silentLooks < LOOKS_UNTIL_LOST) return;
           for (const socket of target.sockets) socket.destroy();
         }),
       );
@@ -68,7 +82,7 @@ export class Front {
   }
 
   #carry(client: Socket): void {
-    const well = this.#targets.filter(({ failures }) => failures === 0);
+    const well = this.#targets.filter(({ isWell }) => isWell);
     const target = well[this.#turn++ % well.length];
     if (target === undefined) {
       client.destroy();

@@ -8,8 +8,10 @@ export class Owed {
   readonly #told = new Set<string>();
   readonly #untold = new Set<string>();
 
-  constructor(calls: Inbox<Call>) {
-    calls.each(({ events }) => {
+  /** Of the calls to this path, where one is given. */
+  constructor(calls: Inbox<Call>, ofPath?: string) {
+    calls.each(({ path, events }) => {
+      if (ofPath !== undefined && path !== ofPath) return;
       for (const { name, channel } of events) {
         this.#told.add(`${name} ${channel}`);
         this.#untold.delete(`${name} ${channel}`);
