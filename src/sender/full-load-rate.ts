@@ -17,6 +17,9 @@ const MOST_DEARER = 4;
  */
 const LEAST_UTILISATION = 0.2;
 
+/** So long does the best rate take to come half way down to what is measured now. */
+const BEST_HALF_LIFE_MS = 30 * 60 * 1_000;
+
 /** What a sender did in one interval. */
 export interface Interval {
   readonly lengthMs: number;
@@ -40,13 +43,23 @@ export class FullLoadRate {
   #attempts = GUESS_ATTEMPTS;
   #seconds: number;
   #measured = 0;
+  #best: number;
 
   constructor(cpuAllowance: number) {
-    this.#seconds = GUESS_ATTEMPTS / guessedRate(cpuAllowance);
+    this.#best = guessedRate(cpuAllowance);
+    this.#seconds = GUESS_ATTEMPTS / this.#best;
   }
 
   get perSecond(): number {
     return this.#attempts / this.#seconds;
+  }
+
+  /**
+   * The best that it was in the last half hour or so. Where the process is busy with being there more than with sending, what is
+   * measured is too low; it was measured right when there was much to do.
+   */
+  get best(): number {
+    return this.#best;
   }
 
   /** Whether the guess hardly counts any more. */
@@ -54,7 +67,14 @@ export class FullLoadRate {
     return this.#measured >= MEASURED_ATTEMPTS;
   }
 
-  note({ lengthMs, answered, utilisation }: Interval): void {
+  note(interval: Interval): void {
+    this.#learn(interval);
+    const kept = 2 ** -(Math.max(0, interval.lengthMs) / BEST_HALF_LIFE_MS);
+    const now = this.perSecond;
+    this.#best = Math.max(now, now + (this.#best - now) * kept);
+  }
+
+  #learn({ lengthMs, answered, utilisation }: Interval): void {
     if (answered <= 0 || lengthMs <= 0 || utilisation < LEAST_UTILISATION) return;
     const kept = Math.exp(-Math.min(answered / MEMORY_ATTEMPTS, 1 / MEMORY_INTERVALS));
     const seconds = (Math.min(1, utilisation) * lengthMs) / 1_000;

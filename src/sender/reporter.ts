@@ -37,7 +37,8 @@ export interface ReporterDependencies {
  * Tells the fleet how this sender fares: every two seconds from the start until it is stopped.
  *
  * Its utilisation is what is scarcest: CPU, or slots. Slots that failing endpoints hold are no work: more senders would only
- * hold more of them.
+ * hold more of them. Nor is the CPU that goes into being there (each sender is woken for all jobs, of which another takes most):
+ * of that, more senders would only use more. So its CPU counts as far as its deliveries account for it.
  */
 export class Reporter {
   readonly #dependencies: ReporterDependencies;
@@ -116,13 +117,18 @@ export class Reporter {
     this.#last = now;
     const ofCpu = (now.cpuMs - last.cpuMs) / (lengthMs * cpuAllowance);
     const ofSlots = (now.slotLoadMs - last.slotLoadMs) / lengthMs;
-    const utilisation = Math.min(1, Math.max(0, ofCpu, ofSlots));
-    this.#rate.note({ lengthMs, answered: now.answered - last.answered, utilisation });
-    return utilisation;
+    const answered = now.answered - last.answered;
+    this.#rate.note({ lengthMs, answered, utilisation: shareOf(Math.max(ofCpu, ofSlots)) });
+    const ofDeliveries = (answered * 1_000) / lengthMs / this.#rate.best;
+    return shareOf(Math.max(Math.min(ofCpu, ofDeliveries), ofSlots));
   }
 
   #measured(): { readonly atMs: number; readonly cpuMs: number } & SenderWork {
     const { clock, sender, cpuMs } = this.#dependencies;
     return { atMs: clock.elapsedMs(), cpuMs: cpuMs(), ...sender.work() };
   }
+}
+
+function shareOf(value: number): number {
+  return Math.min(1, Math.max(0, value));
 }

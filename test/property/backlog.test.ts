@@ -191,6 +191,8 @@ describe("the rate at full load", () => {
         for (const each of intervals) rate.note(each);
         const { perSecond } = rate;
         expect(Number.isFinite(perSecond) && perSecond > 0).toBe(true);
+        expect(rate.best).toBeGreaterThanOrEqual(perSecond * 0.999_999);
+        expect(Number.isFinite(rate.best)).toBe(true);
         const samples = intervals
           .filter((each) => each.answered > 0 && each.lengthMs > 0 && each.utilisation >= 0.2)
           .map((each) => (each.answered * 1_000) / each.lengthMs / Math.min(1, each.utilisation));

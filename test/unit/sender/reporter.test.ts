@@ -95,9 +95,9 @@ describe("a reporter", () => {
 
   test("tells the share of its CPU allowance that was used in the last interval", async () => {
     await started();
-    await pass(2, { cpu: 0.1 });
+    await pass(2, { cpu: 0.1, answered: 1_000 });
     expect((await told()).utilisation).toBeCloseTo(0.4);
-    await pass(2, { cpu: 0.9 });
+    await pass(2, { cpu: 0.9, answered: 3_000 });
     expect((await told()).utilisation).toBe(1);
     await pass(2);
     expect((await told()).utilisation).toBe(0);
@@ -107,8 +107,19 @@ describe("a reporter", () => {
     await started();
     await pass(2, { cpu: 0.05, slots: 0.7 });
     expect((await told()).utilisation).toBeCloseTo(0.7);
-    await pass(2, { cpu: 0.2, slots: 0.7 });
+    await pass(2, { cpu: 0.2, slots: 0.7, answered: 1_000 });
     expect((await told()).utilisation).toBeCloseTo(0.8);
+  });
+
+  test("is as busy as its deliveries account for, whatever it uses by being there", async () => {
+    await started();
+    for (let i = 0; i < 20; i++) await pass(2, { cpu: 0.25, answered: 800 });
+    expect((await told()).utilisation).toBeGreaterThan(0.8);
+    // The others take most jobs now. It is woken for all of them.
+    for (let i = 0; i < 20; i++) await pass(2, { cpu: 0.25, answered: 80 });
+    const { utilisation } = await told();
+    expect(utilisation).toBeLessThan(0.12);
+    expect(utilisation).toBeGreaterThan(0.06);
   });
 
   test("tells the rate at full load: throughput by utilisation", async () => {
@@ -168,11 +179,11 @@ describe("a reporter whose store is away", () => {
 
   test("keeps one report waiting, and goes on with the newest figures", async () => {
     reporterOf(slow).start();
-    for (let i = 0; i < 5; i++) await pass(2, { cpu: 0.25 });
+    for (let i = 0; i < 5; i++) await pass(2, { cpu: 0.25, answered: 2_000 });
     expect(calls).toEqual(["report"]);
     waiting.shift()?.();
     await Bun.sleep(0);
-    await pass(2, { cpu: 0.25 });
+    await pass(2, { cpu: 0.25, answered: 2_000 });
     expect(calls).toEqual(["report", "report"]);
     waiting.shift()?.();
     await Bun.sleep(0);
