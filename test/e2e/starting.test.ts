@@ -289,7 +289,9 @@ test("npm's command: bin/ringmaster.mjs runs on Node, starts the server and hand
   t.after(() => child.kill("SIGKILL"));
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
-  await eventually("the server is ready", () => output.includes('"msg":"ready"'));
+  await eventually("the server is ready", () => output.includes('"msg":"ready"')).catch(() =>
+    assert.fail(`it is not ready, and said: ${output}`),
+  );
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   child.kill("SIGTERM");
   assert.equal(await within("the command ends", ended), 0);
