@@ -4,6 +4,7 @@ import type { Job } from "../../src/protocol/job.ts";
 import type { JobOutcome, Lease } from "../../src/sender/ports/job-queue.ts";
 import type { RedisConnection } from "../../src/stores/redis/connection.ts";
 import { RedisDeliveryLog } from "../../src/stores/redis/sender/delivery-log.ts";
+import { RedisFleet } from "../../src/stores/redis/sender/fleet.ts";
 import { RedisJobDesk } from "../../src/stores/redis/sender/job-desk.ts";
 import { RedisJobQueue } from "../../src/stores/redis/sender/job-queue.ts";
 import { JOB_SCRIPTS } from "../../src/stores/redis/sender/job-scripts.ts";
@@ -48,7 +49,8 @@ type Step =
   | { readonly kind: "renew"; readonly which: number }
   | { readonly kind: "wait" | "jump"; readonly ms: number }
   | { readonly kind: "pause" | "resume" | "expire" | "replay"; readonly place: string }
-  | { readonly kind: "prune" | "look" | "record" };
+  | { readonly kind: "prune" | "look" | "record" }
+  | { readonly kind: "report" | "withdraw"; readonly which: number };
 
 const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("add"), place, which } as const) },
@@ -66,6 +68,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constantFrom("wait", "jump"), ms } as const),
   fc.record({ kind: fc.constantFrom("pause", "resume", "expire", "replay"), place } as const),
   fc.record({ kind: fc.constantFrom("prune", "look", "record") } as const),
+  fc.record({ kind: fc.constantFrom("report", "report", "withdraw"), which: fc.nat(2) } as const),
 );
 
 describe("the queue's scripts on the simulated Redis", () => {
@@ -91,7 +94,8 @@ describe("the queue's scripts on the simulated Redis", () => {
 
   test("are all compared", () => {
     const attempts = ["record", "read", "sum", "tally", "prune"].map((verb) => `${verb}-attempts`);
-    const names = [...Object.values(JOB_SCRIPTS).map(({ name }) => name), ...attempts];
+    const fleet = ["report-sender", "senders", "withdraw-sender"];
+    const names = [...Object.values(JOB_SCRIPTS).map(({ name }) => name), ...attempts, ...fleet];
     expect([...seen].toSorted()).toEqual(names.toSorted());
   });
 });
@@ -103,6 +107,7 @@ class World {
   readonly #queue: RedisJobQueue;
   readonly #desk: RedisJobDesk;
   readonly #log: RedisDeliveryLog;
+  readonly #fleet: RedisFleet;
   readonly #leases: Lease[] = [];
   #unreadable = 0;
 
@@ -111,6 +116,7 @@ class World {
     this.#queue = new RedisJobQueue(both, this.#jobs, this.#clock);
     this.#desk = new RedisJobDesk(this.#jobs);
     this.#log = new RedisDeliveryLog(both, keys, this.#clock);
+    this.#fleet = new RedisFleet(both, keys, () => `${this.#clock.now()}`);
   }
 
   async do(step: Step): Promise<void> {
@@ -174,6 +180,16 @@ class World {
         await this.#log.attempts({ failed: true }, 2);
         await this.#log.summary(this.#clock.now() - 1_000);
         await this.#log.versions(this.#clock.now() - 1_000);
+        await this.#fleet.reports();
+        return;
+      case "report": {
+        const like = { version: "1", slots: 2, utilisation: 0.5, fullRate: 10, isMeasured: true };
+        const blockedEndpoints = ["1/ä"];
+        await this.#fleet.report({ ...like, senderId: `s ${step.which}`, blockedEndpoints }, 2_000);
+        return;
+      }
+      case "withdraw":
+        await this.#fleet.withdraw(`s ${step.which}`);
         return;
       case "record":
         for (const [i, result] of (["delivered", "timeout"] as const).entries())

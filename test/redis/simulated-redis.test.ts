@@ -28,7 +28,11 @@ const ELSEWHERE = new Set([
   "record-attempts",
   "read-attempts",
   "sum-attempts",
+  "tally-attempts",
   "prune-attempts",
+  "report-sender",
+  "senders",
+  "withdraw-sender",
 ]);
 const app = fc.constantFrom("1", "2");
 const node = fc.constantFrom(0, 1, 2);
