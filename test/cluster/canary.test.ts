@@ -9,7 +9,7 @@ import { Owed } from "./support/owed.ts";
 import { Visitors } from "./support/visitors.ts";
 
 /** An image of another version: `npm run image` in a copy of the tree with another version in its package.json. */
-const CANARY = process.env.RINGMASTER_TRIAL_CANARY_IMAGE;
+const CANARY = process.env.RM_TRIAL_CANARY_IMAGE;
 const TOLD_WITHIN_MS = 120_000;
 
 interface Version {
@@ -19,7 +19,7 @@ interface Version {
 
 const why =
   (await Cluster.whyNot()) ??
-  (CANARY === undefined ? "RINGMASTER_TRIAL_CANARY_IMAGE names no image" : undefined);
+  (CANARY === undefined ? "RM_TRIAL_CANARY_IMAGE names no image" : undefined);
 
 test(
   "Another version of the sender takes its share of the jobs, and scaling it to zero is the roll-back",

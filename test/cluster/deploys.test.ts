@@ -21,7 +21,7 @@ import { Visitors } from "./support/visitors.ts";
  *
  *   deploy/cluster/up && npm run image -- --archive image.tar && deploy/cluster/load image.tar && npm run trial
  */
-const SOCKETS = Number(process.env.RINGMASTER_TRIAL_SOCKETS ?? 2_000);
+const SOCKETS = Number(process.env.RM_TRIAL_SOCKETS ?? 2_000);
 const WIRES = 10;
 const PUBLISH_EVERY_MS = 500;
 /** Each goes through about 1.25 visits a second, with two webhooks each. */

@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2034
 # Where the cluster lives and how its parts are called and numbered.
 
-CACHE=${RINGMASTER_CLUSTER_CACHE:-$HOME/.cache/ringmaster-cluster}
+CACHE=${RM_CLUSTER_CACHE:-$HOME/.cache/ringmaster-cluster}
 BIN=$CACHE/bin
 IMAGES=$CACHE/images
 
 # Everything of one running cluster is in here; `down` takes it away.
-STATE=${RINGMASTER_CLUSTER_STATE:-${TMPDIR:-/tmp}/ringmaster-cluster}
+STATE=${RM_CLUSTER_STATE:-${TMPDIR:-/tmp}/ringmaster-cluster}
 PKI=$STATE/pki
 KUBECONFIG_ADMIN=$STATE/admin.kubeconfig
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const BUILT = join(
-  process.env["RINGMASTER_CLUSTER_CACHE"] ?? join(homedir(), ".cache", "ringmaster-cluster"),
+  process.env["RM_CLUSTER_CACHE"] ?? join(homedir(), ".cache", "ringmaster-cluster"),
   "bin",
   "helm",
 );

@@ -13,7 +13,7 @@ const MACHINES = "10.77.0.0/24";
 
 const NAMESPACE = "trial";
 const RELEASE = "ringmaster";
-const IMAGE = process.env.RINGMASTER_TRIAL_IMAGE ?? "localhost/ringmaster:0.1.0";
+const IMAGE = process.env.RM_TRIAL_IMAGE ?? "localhost/ringmaster:0.1.0";
 const REDIS_IMAGE = "localhost/ringmaster-cluster/redis:1";
 /** What pods ask for must fit on two small nodes, fifteen senders and all. */
 const SMALL = { requests: { cpu: "20m", memory: "96Mi" }, limits: { memory: "512Mi" } };
