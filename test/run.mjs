@@ -3,7 +3,8 @@
  * Runs the tests and adds up what the runners counted.
  *
  *   node test/run.mjs fast            what needs nothing but npm ci (npm test)
- *   node test/run.mjs all             what needs Redis, Chromium, nginx and minutes (npm run test:all)
+ *   node test/run.mjs all             what needs Redis, Chromium, nginx and minutes (npm run test:all); the image and the chart
+ *                                     where buildah and runc, or Go, are there
  *   node test/run.mjs e2e [part…]     one runner; parts of file names pick files
  *
  * Units run in Bun, as the server does. End-to-end tests run in Node, as the applications of our users do; for Node 20,

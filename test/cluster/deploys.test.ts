@@ -19,7 +19,7 @@ import { Visitors } from "./support/visitors.ts";
  * Everything that is done to an installation in its life, on a real cluster (deploy/cluster/up), one after the other, under
  * 2,000 sockets, steady publishes and 200 webhooks a second. At the end nothing may be missing.
  *
- *   deploy/cluster/up && npm run image -- --archive image.tar && deploy/cluster/load image.tar && npm run trial
+ * deploy/cluster/README.md says how to run it.
  */
 const SOCKETS = Number(process.env.RM_TRIAL_SOCKETS ?? 2_000);
 const WIRES = 10;

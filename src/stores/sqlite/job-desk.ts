@@ -59,9 +59,6 @@ const WHERE_JOBS_ARE = `
       CASE WHEN until > ?1 THEN 'leased' WHEN due_at > ?1 AND state = ${DELAYED} THEN 'delayed' ELSE 'due' END AS place
     FROM jobs LEFT JOIN taken USING (seq) WHERE jobs.seq NOT IN gone)`;
 
-/** Counting walks through all jobs, so those who ask often get the same answer for this long. */
-const FIGURES_LAST_MS = 1_000;
-
 /** What people do with the jobs table. */
 export class SqliteJobDesk implements JobDesk {
   readonly #db: Database;
@@ -69,9 +66,6 @@ export class SqliteJobDesk implements JobDesk {
   readonly #changes: ChangePoll;
   readonly #clock: Clock;
   readonly #jobs: JobInsertion;
-  #figures:
-    | { readonly atMs: number; readonly blocked: string; readonly figures: QueueFigures }
-    | undefined;
 
   constructor(db: Database, commits: GroupCommit, changes: ChangePoll, clock: Clock) {
     this.#db = db;
@@ -82,14 +76,7 @@ export class SqliteJobDesk implements JobDesk {
   }
 
   figures(blocked: ReadonlySet<string> = NONE): Promise<QueueFigures> {
-    const atMs = this.#clock.elapsedMs();
-    const list = JSON.stringify([...blocked]);
-    const last = this.#figures;
-    if (last !== undefined && last.blocked === list && atMs - last.atMs < FIGURES_LAST_MS)
-      return Promise.resolve(last.figures);
-    const figures = this.#count(list);
-    this.#figures = { atMs, blocked: list, figures };
-    return Promise.resolve(figures);
+    return Promise.resolve(this.#count(JSON.stringify([...blocked])));
   }
 
   endpoints(): Promise<readonly EndpointLoad[]> {
@@ -200,7 +187,6 @@ export class SqliteJobDesk implements JobDesk {
   }
 
   #changed(): void {
-    this.#figures = undefined;
     this.#changes.tell();
   }
 
